@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint wheel-test lock system-programs clean
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## install ga and its pinned tools into .venv
+
+demo: install system-programs ## run a job that moves between three sites of this machine
+	$(BIN)/ga run sample-configs/demo.yaml
+
+test: lint system-programs ## everything that CI checks in the checkout
+	$(BIN)/pytest -n 2
+
+lint: install ## format, lint, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel-test: install system-programs ## install the built wheel into an empty environment and run the demo from there
+	sh scripts/wheel-test.sh
+
+lock: install ## write requirements.txt anew from pyproject.toml, keeping versions that still fit
+	$(BIN)/uv pip compile pyproject.toml --extra all --group dev --universal --fork-strategy fewest \
+		--python-version 3.11 --generate-hashes --no-emit-index-url -o requirements.txt --quiet
+
+clean: ## remove caches and build outputs; .venv stays
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+system-programs:
+	@sh scripts/system-programs.sh
+
+$(INSTALLED): pyproject.toml requirements.txt scripts/bootstrap.sh
+	@sh scripts/bootstrap.sh
+	@touch $@

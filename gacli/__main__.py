@@ -1,0 +1,58 @@
+"""The command `ga`: one error boundary around the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Expected failure: its own exit code and no traceback. ^C: 130. A bug of ours: 3, with a traceback in a file."""
+    from gacli.errors import GaError
+
+    try:
+        from gacli.cli.app import app
+
+        app(standalone_mode=False)
+    except GaError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has enough; the interpreter must not trip over it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        sys.exit(_usage_or_bug(error))
+
+
+def _usage_or_bug(error: Exception) -> int:
+    # Imported here: only a run that fails this way needs it.
+    from click.exceptions import Abort, ClickException, Exit
+
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, Abort):
+        return 130
+    if isinstance(error, ClickException):
+        error.show()
+        return 2
+    import traceback
+
+    from gacli.folders import Folders
+
+    folders = Folders.of_user()
+    folders.make()
+    path = folders.root / "internal-error.txt"
+    path.write_text(traceback.format_exc())
+    _say(f"internal error: {type(error).__name__}: {error}\n  → please report it with {path}")
+    return 3
+
+
+def _say(message: str) -> None:
+    print(f"ga: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

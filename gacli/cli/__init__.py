@@ -1,0 +1,1 @@
+"""The command line: parse, call, print. Whatever is slow to import is imported by the command that needs it."""

@@ -1,0 +1,35 @@
+"""The typer application and its commands."""
+
+from __future__ import annotations
+
+import typer
+
+from gacli.cli import configuring, looking, running, steering
+
+app = typer.Typer(
+    name="ga",
+    help="Train deep-learning jobs where and when electricity is clean.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+configuring.register(app)
+running.register(app)
+steering.register(app)
+looking.register(app)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from gacli import __version__
+
+        typer.echo(f"ga {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Train deep-learning jobs where and when electricity is clean."""

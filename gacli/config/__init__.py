@@ -1,0 +1,1 @@
+"""The YAML file: text with positions → validated models → core values."""

@@ -1,0 +1,95 @@
+"""What concerns several keys of a configuration at once, or the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gacli.config.models import CLEANEST, CarbonConfig, Config
+from gacli.config.policies import PolicyProblems, build
+from gacli.config.problems import Problem, near
+from gacli.config.quantities import format_power
+
+
+def problems(config: Config) -> list[Problem]:
+    """Everything wrong with a configuration whose single values are right; empty when it is sound."""
+    return [*_sites(config), *_start(config), *_carbon(config), *_policy(config)]
+
+
+def disk_problems(config: Config, base: Path) -> list[Problem]:
+    """What the configuration expects to find next to it and is not there."""
+    work = base / config.work
+    return (
+        []
+        if work.is_dir()
+        else [Problem(loc=("work",), text=f"found no folder {work}, expected the job's files there")]
+    )
+
+
+def _sites(config: Config) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, site in enumerate(config.sites):
+        if site.name == CLEANEST:
+            yield Problem(
+                loc=("sites", index, "name"), text=f"`{CLEANEST}` has a meaning in `start_at`; choose another name"
+            )
+        if site.name in seen:
+            text = f'found "{site.name}" again, already the name of sites[{seen[site.name]}]; names must be unique'
+            yield Problem(loc=("sites", index, "name"), text=text)
+        seen.setdefault(site.name, index)
+        if site.power.busy < site.power.idle:
+            busy, idle = format_power(site.power.busy), format_power(site.power.idle)
+            stated = "" if "idle" in site.power.model_fields_set else ", the default"
+            text = f"found busy {busy} below idle {idle}{stated}; expected busy of at least idle"
+            yield Problem(loc=("sites", index, "power"), text=text)
+
+
+def _start(config: Config) -> Iterator[Problem]:
+    names = [site.name for site in config.sites]
+    if config.start_at not in (CLEANEST, *names):
+        yield Problem(
+            loc=("start_at",), text=f'no site "{config.start_at}"; {near(config.start_at, [CLEANEST, *names])}'
+        )
+
+
+def _carbon(config: Config) -> Iterator[Problem]:
+    carbon = config.carbon
+    belongs = {"folder": "trace", "files": "trace", "scope": "trace", "values": "static"}
+    for key, source in belongs.items():
+        if key in carbon.model_fields_set and carbon.source != source:
+            text = f"only for `source: {source}`, found `source: {carbon.source}`"
+            yield Problem(loc=("carbon", key), text=text)
+    if carbon.source == "trace":
+        yield from _trace(config, carbon)
+    if carbon.source == "static" and carbon.values is not None:
+        yield from _by_zone(config, "values", set(carbon.values))
+
+
+def _trace(config: Config, carbon: CarbonConfig) -> Iterator[Problem]:
+    if carbon.folder is not None and carbon.files is not None:
+        yield Problem(loc=("carbon", "files"), text="found both `folder` and `files`, expected one of them")
+    elif carbon.files is not None:
+        yield from _by_zone(config, "files", set(carbon.files))
+    elif carbon.folder is None:
+        yield Problem(loc=("carbon", "source"), text="`source: trace` needs `folder:` (or `files:`) as well")
+
+
+def _by_zone(config: Config, key: str, given: set[str]) -> Iterator[Problem]:
+    """A mapping by zone must have every zone of the fleet, and no other: a misspelt one would go unnoticed."""
+    zones = {site.zone for site in config.sites}
+    for zone in sorted(given - zones):
+        yield Problem(loc=("carbon", key, zone), text=f"no site is in this zone; {near(zone, sorted(zones))}")
+    for index, site in enumerate(config.sites):
+        if site.zone not in given:
+            yield Problem(
+                loc=("sites", index, "zone"),
+                text=f'carbon.{key} has no "{site.zone}"; {near(site.zone, sorted(given))}',
+            )
+
+
+def _policy(config: Config) -> list[Problem]:
+    try:
+        build(config.policy, [site.name for site in config.sites])
+    except PolicyProblems as error:
+        return list(error.problems)
+    return []

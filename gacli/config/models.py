@@ -1,0 +1,157 @@
+"""What a configuration may say: types, defaults and bounds of every key.
+
+What concerns several keys at once is in `checks`; where a value stands in the file is in `document`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gacli.config.fields import (
+    CheckpointPath,
+    Command,
+    Duration,
+    EnvName,
+    EnvValue,
+    Instant,
+    Line,
+    Name,
+    Power,
+    Zone,
+    choice,
+    duration,
+    integer,
+    number,
+)
+from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH
+
+# The value of `start_at` that names no site, and therefore no site's name.
+CLEANEST: Final = "cleanest"
+
+# Stated assumptions for a site that tells nothing: a large cloud's facility, and one server with one mid-range GPU.
+DEFAULT_PUE: Final = 1.2
+DEFAULT_IDLE_W: Final = 100.0
+DEFAULT_BUSY_W: Final = 400.0
+
+
+class Section(BaseModel):
+    """A mapping of the file. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CheckpointConfig(Section):
+    """How the script is asked to save and stop, and where it saves."""
+
+    path: CheckpointPath | None = Field(
+        None, description="Folder the script writes to, relative to `work`. Default: ga's own (GA_CHECKPOINT_DIR)."
+    )
+    signal: Annotated[str, choice("SIGUSR1", "SIGUSR2", "SIGTERM", "SIGINT", "SIGHUP")] = Field(
+        "SIGUSR1", description="Signal that asks the script to save and exit."
+    )
+    grace: Annotated[float, duration("1s", "1d")] = Field(
+        120.0, description="Real time the script has to save and exit before it is killed."
+    )
+    fetch: Annotated[float, duration("10s", "30d")] = Field(
+        1800.0, description="How often the newest checkpoint is copied to the controller, on the job's clock."
+    )
+
+
+class CarbonConfig(Section):
+    """Where carbon intensity comes from."""
+
+    source: Annotated[str, choice("typical", "static", "trace")] = Field(
+        "typical", description="typical: built-in typical days. static: one value a zone. trace: CSV files."
+    )
+    folder: Line | None = Field(
+        None, description="For `trace`: folder with <ZONE>.csv or <ZONE>.csv.gz, relative to this file."
+    )
+    files: dict[Zone, Line] | None = Field(
+        None, description="For `trace`, instead of `folder`: zone → CSV file, relative to this file."
+    )
+    values: dict[Zone, Annotated[float, number(0, MAX_INTENSITY_G_PER_KWH, unit="(gCO2eq/kWh)")]] | None = Field(
+        None, description="For `static`: zone → gCO2eq/kWh. Default: means of the typical days."
+    )
+    scope: Annotated[str, choice("lifecycle", "direct")] = Field(
+        "lifecycle", description="For `trace` files that have both: emissions of the whole life cycle, or direct ones."
+    )
+    poll: Annotated[float, duration("1s", "1d")] = Field(
+        300.0, description="How often readings are taken and the policy is asked, on the job's clock."
+    )
+    max_age: Duration = Field(
+        7200.0, description="A reading that ended longer ago than this is stale and never causes a move."
+    )
+
+
+class ReplayConfig(Section):
+    """A chosen past, played faster."""
+
+    start: Instant = Field(description="Time at which the job's clock starts.")
+    scale: Annotated[float, number(1, 100_000)] = Field(1.0, description="Seconds of the job's clock per real second.")
+
+
+class PowerConfig(Section):
+    """What one machine draws, for planning and wherever nothing is metered."""
+
+    idle: Power = Field(DEFAULT_IDLE_W, description="Power when switched on without training.")
+    busy: Power = Field(DEFAULT_BUSY_W, description="Power at full load; at least `idle`.")
+
+
+class SiteConfig(Section):
+    """A place where the job can run."""
+
+    name: Name = Field(description="Unique name of the site.")
+    provider: Line = Field(description="Driver that provides the machine: mock, ssh, or an installed one.")
+    zone: Zone = Field(description="Grid zone in Electricity Maps' naming, such as DE or US-CAL-CISO.")
+    pue: Annotated[float, number(1, 3)] = Field(DEFAULT_PUE, description="Facility energy over IT energy.")
+    power: PowerConfig = PowerConfig()
+    price: Annotated[float, number(0, 100_000)] = Field(0.0, description="USD per hour.")
+    capacity: Annotated[int, integer(1, 10_000)] = Field(1, description="Machines that may be held here at a time.")
+    options: dict[str, object] = Field({}, description="The provider's own section.")
+
+
+class PolicyConfig(BaseModel):
+    """Which policy decides, and its own parameters (`model_extra`), which the policy's class defines."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Line = "hysteresis"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The policy's parameters as written."""
+        return dict(self.model_extra or {})
+
+
+class Config(Section):
+    """The whole file."""
+
+    name: Name = Field(description="The job's name.")
+    work: Line = Field(".", description="Folder copied to each machine, relative to this file.")
+    exclude: tuple[Line, ...] = Field(
+        (".git/", "__pycache__/", ".venv/"), description="rsync patterns that are not copied."
+    )
+    setup: tuple[Command, ...] = Field(
+        (), description="Shell commands run in the copied folder before the first start on a machine."
+    )
+    run: Command = Field(description="Shell command that trains.")
+    env: dict[EnvName, EnvValue] = Field({}, description="Environment of set-up and training.")
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    start_at: Name = Field(CLEANEST, description="Name of the site to start at, or `cleanest`.")
+    policy: PolicyConfig = PolicyConfig()
+    carbon: CarbonConfig = CarbonConfig()
+    replay: ReplayConfig | None = Field(None, description="Replay of a past instead of the present. Default: live.")
+    restarts: Annotated[int, integer(0, 100)] = Field(
+        3, description="How often a crashed script is started again before the job has failed."
+    )
+    sample: Annotated[float, duration("100ms", "5m")] = Field(
+        1.0, description="How often the machine's power is sampled, in real time."
+    )
+    sites: tuple[SiteConfig, ...] = Field(min_length=1, description="The fleet.")

@@ -1,0 +1,71 @@
+"""What a policy may know: everything known now, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gacli.core.carbon import Reading, reading_at
+from gacli.core.site import Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoveCost:
+    """What moving the job to one site is expected to cost, on the job's clock.
+
+    boot_s: the target's boot and set-up, while the source still trains. downtime_s: no step is made (checkpoint,
+    transfer, restart). overhead_g: gCO2eq that a job which stays would not emit (the target while it boots, both
+    machines during the downtime), PUE included.
+    """
+
+    boot_s: float
+    downtime_s: float
+    overhead_g: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SiteView:
+    """One site as a policy sees it.
+
+    readings: ascending by `at`, none later than the snapshot's `now`; empty when nothing is known.
+    available: False while the site cannot take the job; `unavailable_because` says why.
+    move: None for the site that holds the job.
+    """
+
+    site: Site
+    readings: tuple[Reading, ...]
+    available: bool = True
+    unavailable_because: str = ""
+    move: MoveCost | None = None
+
+    def intensity_at(self, instant: datetime) -> float | None:
+        """gCO2eq/kWh in force at `instant`, or None when no reading reaches back that far."""
+        reading = reading_at(self.readings, instant)
+        return None if reading is None else reading.intensity_g_per_kwh
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """What is known at `now`.
+
+    current: name of the site that holds the job, None when none does. held_since: start of the present dwell.
+    remaining_s: estimated training seconds left on the job's clock, None when unknown. moves: moves made so far.
+    movable_because_not: why the job cannot be moved now (no checkpoint yet, say); empty when it can.
+    max_reading_age_s: readings that ended longer ago than this are stale and never justify a move.
+    """
+
+    now: datetime
+    current: str | None
+    held_since: datetime | None
+    sites: tuple[SiteView, ...]
+    remaining_s: float | None
+    moves: int
+    max_reading_age_s: float
+    movable_because_not: str = ""
+
+    def view(self, name: str) -> SiteView:
+        """The view of the site called `name`; KeyError when the fleet has no such site."""
+        for view in self.sites:
+            if view.site.name == name:
+                return view
+        raise KeyError(name)

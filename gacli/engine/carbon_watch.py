@@ -1,0 +1,129 @@
+"""Keeps the job's readings: asks the source, records what it said, survives its absence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gacli.carbon.typical import TypicalSource, typical_zones
+from gacli.core.carbon import Quality, Reading, Scope, Signal, reading_at
+from gacli.engine.context import Context
+from gacli.errors import CarbonUnavailable
+
+# How far back policies may look (hold times, trends).
+WINDOW_S = 24 * 3600.0
+# Mean of the world's generation in 2024, rounded (Ember, Global Electricity Review 2025: 473 gCO2/kWh).
+_WORLD_G_PER_KWH = 473.0
+
+
+class CarbonWatch:
+    """Readings of every zone of the fleet, recorded once in the store and kept in memory for the window."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._next_poll: datetime | None = None
+        self._failed: dict[str, str] = {}
+        self._retry_at: dict[str, datetime] = {}
+        self._known: dict[str, list[Reading]] = {}
+
+    @property
+    def zones(self) -> list[str]:
+        return sorted({site.zone for site in self._context.plan.sites})
+
+    def tick(self) -> bool:
+        """Poll when it is due; True when it did."""
+        now = self._context.now()
+        if self._next_poll is not None and now < self._next_poll:
+            return False
+        self._next_poll = now + timedelta(seconds=self._context.plan.poll_s)
+        for zone in self.zones:
+            self._ask(zone, now)
+        self._tell(now)
+        return True
+
+    def window(self, zone: str, now: datetime) -> tuple[Reading, ...]:
+        """Known readings of the last day up to `now`, ascending."""
+        start = now - timedelta(seconds=WINDOW_S)
+        known = self._known.get(zone, [])
+        return tuple(reading for reading in known if start <= reading.at <= now) or tuple(known[-1:])
+
+    def failures(self) -> dict[str, str]:
+        """Zone → why its source gave nothing the last time."""
+        return dict(self._failed)
+
+    def between(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Readings for accounting [start, end], never empty; the source is asked first when it may know newer ones.
+
+        While nothing at all is known of the zone, a named fallback stands in: its typical days, else the world's mean.
+        It is used for accounting alone, never shown to a policy.
+        """
+        known = self._known.get(zone, [])
+        newest = known[-1] if known else None
+        covered = newest is not None and newest.at + timedelta(seconds=newest.period_s) > end
+        if not covered and self._retry_at.get(zone, end) <= end:
+            self._ask(zone, end)
+            newest = self._known[zone][-1] if self._known.get(zone) else None
+            if newest is None or newest.at + timedelta(seconds=newest.period_s) <= end:
+                # Nothing newer exists yet: a late source is asked again with the next poll, not on every sample.
+                self._retry_at[zone] = end + timedelta(seconds=self._context.plan.poll_s)
+        ledger, job_id = self._context.store.ledger, self._context.job_id
+        return (
+            ledger.readings(job_id, zone, start, end)
+            or ledger.readings(job_id, zone, start, end + timedelta(days=366))
+            or fallback_readings(zone, start, end)
+        )
+
+    def _ask(self, zone: str, now: datetime) -> None:
+        context = self._context
+        known = self._known.get(zone)
+        start = known[-1].at if known else now - timedelta(seconds=WINDOW_S)
+        try:
+            readings = context.carbon.readings(zone, start, now)
+        except CarbonUnavailable as error:
+            if self._failed.get(zone) != error.message:
+                context.event("warning", about="carbon", zone=zone, message=error.message)
+            self._failed[zone] = error.message
+            return
+        self._failed.pop(zone, None)
+        readings = [reading for reading in readings if reading.at <= now]
+        context.store.ledger.record_readings(context.job_id, readings)
+        merged = {reading.at: reading for reading in [*readings, *(known or [])]}
+        limit = now - timedelta(seconds=2 * WINDOW_S)
+        kept = sorted((reading for reading in merged.values()), key=lambda reading: reading.at)
+        newest_before = reading_at(kept, limit)
+        self._known[zone] = [reading for reading in kept if reading.at >= limit or reading is newest_before]
+
+    def _tell(self, now: datetime) -> None:
+        zones: dict[str, dict[str, object]] = {}
+        for zone in self.zones:
+            reading = reading_at(self._known.get(zone, []), now)
+            if reading is None:
+                zones[zone] = {"unavailable": self._failed.get(zone, "no reading")}
+                continue
+            zones[zone] = {
+                "intensity_g_per_kwh": round(reading.intensity_g_per_kwh, 1),
+                "age_s": round(reading.age_s(now), 1),
+                "quality": reading.quality.value,
+                "signal": reading.signal.value,
+                "source": reading.source,
+                "stale": reading.is_stale(now, self._context.plan.max_age_s),
+            }
+        self._context.event("carbon", zones=zones)
+
+
+def fallback_readings(zone: str, start: datetime, end: datetime) -> list[Reading]:
+    """What stands in for a zone of which no source has said anything yet; the source's name tells."""
+    if zone in typical_zones():
+        return [replace(reading, source="fallback: typical") for reading in TypicalSource().readings(zone, start, end)]
+    return [
+        Reading(
+            zone=zone,
+            at=start,
+            period_s=(end - start).total_seconds(),
+            intensity_g_per_kwh=_WORLD_G_PER_KWH,
+            signal=Signal.AVERAGE,
+            scope=Scope.LIFECYCLE,
+            quality=Quality.STATIC,
+            source="fallback: world mean",
+        )
+    ]

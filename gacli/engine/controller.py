@@ -1,0 +1,132 @@
+"""The loop of one job: read, decide, act, journal; one thread, short ticks."""
+
+from __future__ import annotations
+
+from gacli.core.decision import Action
+from gacli.core.job import JobState
+from gacli.engine.carbon_watch import CarbonWatch
+from gacli.engine.commands import Commands
+from gacli.engine.context import Context
+from gacli.engine.deciding import Deciding
+from gacli.engine.fleet import Fleet
+from gacli.engine.following import Following
+from gacli.engine.keeping import Keeping
+from gacli.engine.metering import Meter
+from gacli.engine.placing import Placing
+from gacli.engine.supervision import Supervision
+from gacli.ports.machine import StepProgress
+from gacli.ports.provider import Instance, InstanceState
+from gacli.store.instances import InstanceRecord
+from gacli.store.placements import Purpose
+
+# Real seconds between ticks, and between two updates of a progress display.
+TICK_S = 0.1
+_SHOW_S = 0.25
+
+
+class Controller:
+    """Everything it knows between two ticks can be had from the store again, so it may die at any instant."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._carbon = CarbonWatch(context)
+        self._meter = Meter(context, self._carbon)
+        self._fleet = Fleet(context, self._meter, self._instance_lost)
+        self._supervision = Supervision(context, self._meter, self._fleet)
+        self._placing = Placing(context, self._meter, self._fleet, self._supervision)
+        self._deciding = Deciding(context, self._carbon, self._supervision)
+        self._following = Following(context, self._placing, self._deciding)
+        self._commands = Commands(context, self._placing, self._supervision, self._following)
+        self._keeping = Keeping(context, self._fleet, self._supervision)
+        self._show_at = 0.0
+        self._shown: dict[str, StepProgress] = {}
+
+    def run(self) -> None:
+        """Tick until the job is over or paused."""
+        try:
+            while self.tick():
+                self._context.clock.wait(TICK_S)
+        finally:
+            self._fleet.close()
+            self._context.tasks.close()
+
+    def tick(self) -> bool:
+        """One turn; False when there is nothing left to do for this controller."""
+        context = self._context
+        state = context.job().state
+        if state.final or (state is JobState.PAUSED and not context.store.journal.pending(context.job_id)):
+            return False
+        polled = self._carbon.tick()
+        self._meter.tick()
+        self._fleet.tick()
+        self._supervision.tick()
+        self._commands.tick()
+        self._placing.tick()
+        self._following.tick()
+        if polled:
+            self._decide()
+        if self._undisturbed():
+            self._keeping.tick()
+        self._show()
+        return True
+
+    def _undisturbed(self) -> bool:
+        """A trainer runs, has made steps, answers, and no placement is under way."""
+        context = self._context
+        live = self._supervision.live()
+        return (
+            live is not None
+            and live.first_step_at is not None
+            and not self._supervision.unreachable_because
+            and context.store.placements.open(context.job_id) is None
+        )
+
+    def _decide(self) -> None:
+        live = self._supervision.live()
+        if live is None or not self._undisturbed():
+            return
+        with self._context.store.transaction():
+            decision = self._deciding.decide()
+            if decision.action is Action.MOVE and decision.target is not None:
+                self._placing.plan(Purpose.MOVE, decision.reason, source=live.instance_id, target_site=decision.target)
+
+    def _instance_lost(self, record: InstanceRecord, instance: Instance) -> None:
+        """The provider took an instance, or says that it will."""
+        context = self._context
+        live = self._supervision.live()
+        placement = context.store.placements.open(context.job_id)
+        holds_trainer = live is not None and live.instance_id == record.instance_id
+        if instance.state is InstanceState.PREEMPTING:
+            if holds_trainer and placement is None:
+                context.event("warning", about="preemption", site=record.site, message=instance.detail)
+                self._placing.plan(Purpose.EVACUATE, f"{record.site} announces its end", source=record.instance_id)
+            return
+        with context.store.transaction():
+            if holds_trainer and live is not None:
+                # The provider's word that the machine is gone proves that the trainer is.
+                context.store.jobs.generation_ended(context.job_id, live.generation, context.now(), "lost")
+                context.event(
+                    "warning", about="lost", site=record.site,
+                    message=f"the instance at {record.site} is gone ({instance.detail or 'no reason given'})",
+                )  # fmt: skip
+            if placement is not None and placement.target_instance == record.instance_id:
+                self._placing.target_lost(placement)
+
+    def _show(self) -> None:
+        """Long steps, for those who watch."""
+        context = self._context
+        if context.clock.epoch_s() < self._show_at:
+            return
+        self._show_at = context.clock.epoch_s() + _SHOW_S
+        running = context.tasks.progress()
+        with context.store.transaction():
+            for key in self._shown.keys() - running.keys():
+                context.store.journal.clear_live(context.job_id, key)
+            for key, step in running.items():
+                if self._shown.get(key) != step:
+                    context.store.journal.set_live(context.job_id, key, step, context.clock.epoch_s())
+                    context.event(
+                        "step", key=key, what=step.what, detail=step.detail, done=step.done, total=step.total,
+                        unit=step.unit, rate=step.rate,
+                    )  # fmt: skip
+        self._shown = running

@@ -1,0 +1,86 @@
+"""The controller as a process: one a job, detached, holder of the job's lock as long as it lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import IO
+
+from gacli.clock import real_epoch_s
+from gacli.engine.assembly import clock_of, context_of
+from gacli.engine.controller import Controller
+from gacli.errors import GaError
+from gacli.folders import Folders
+from gacli.store import Store
+from gacli.transport.process import spawn_detached
+
+
+def is_alive(folders: Folders, job_id: str) -> bool:
+    """True while a controller of the job holds its lock; the kernel lets go of it when the process ends, however."""
+    lock = _try_lock(folders.controller_lock(job_id))
+    if lock is None:
+        return True
+    lock.close()
+    return False
+
+
+def start(folders: Folders, job_id: str) -> None:
+    """Start a controller beside us; one that runs already makes the new one end at once."""
+    folders.job(job_id).mkdir(parents=True, exist_ok=True, mode=0o700)
+    environment = dict(os.environ) | {"GA_STATE_DIR": str(folders.root)}
+    spawn_detached(
+        [sys.executable, "-m", "gacli.engine.process", job_id], log=folders.controller_log(job_id), env=environment
+    )
+
+
+def main(job_id: str) -> int:
+    """Control the job until it is over; the exit code says how this process ended, not the job."""
+    folders = Folders.of_user()
+    lock = _try_lock(folders.controller_lock(job_id))
+    if lock is None:
+        print(f"{job_id} has a controller already", flush=True)
+        return 1
+    with lock:
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        store = Store(folders.database)
+        try:
+            Controller(context_of(store, job_id, folders)).run()
+        except GaError as error:
+            _tell(store, job_id, "controller", str(error))
+            return error.exit_code
+        except Exception:
+            # A bug of ours: the trainers are safe under their agents, the log has the whole story.
+            traceback.print_exc()
+            log = folders.controller_log(job_id)
+            _tell(store, job_id, "internal", f"the controller ended with an internal error; see {log}")
+            return 3
+        finally:
+            store.close()
+    return 0
+
+
+def _tell(store: Store, job_id: str, about: str, message: str) -> None:
+    print(message, flush=True)
+    now = clock_of(store.jobs.get(job_id)).now()
+    store.journal.event(job_id, now, real_epoch_s(), "error", {"about": about, "message": message})
+
+
+def _try_lock(path: Path) -> IO[str] | None:
+    """The open, locked file, or None when somebody else holds the lock."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

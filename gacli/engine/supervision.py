@@ -1,0 +1,216 @@
+"""Watches the live generation: fetches its telemetry, learns of its steps and of its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gacli.core.job import JobState
+from gacli.engine.context import Context
+from gacli.engine.fleet import Fleet
+from gacli.engine.metering import Meter
+from gacli.engine.placement_log import restore_state
+from gacli.errors import GaError
+from gacli.ports.machine import CheckpointSaved, ExitRecord, Machine, Poll, ProgressRecord
+from gacli.store.jobs import GenerationRecord
+
+# Real seconds between two polls of the agent while somebody waits for its word, and after one that failed; else it is
+# polled as often as it samples.
+_POLL_SOON_S = 0.3
+_RETRY_S = 2.0
+# A script that reports no steps counts as running after this many real seconds.
+_QUIET_START_S = 15.0
+_LOG_CHUNK_BYTES = 256 * 1024
+
+
+class Supervision:
+    """One live generation at a time. Its end is recorded only on proof: the exit record with the lock free."""
+
+    def __init__(self, context: Context, meter: Meter, fleet: Fleet) -> None:
+        self._context = context
+        self._meter = meter
+        self._fleet = fleet
+        self._poll_at = 0.0
+        self._first_progress: tuple[int, ProgressRecord] | None = None
+        self._last_told = 0.0
+        self._raw_lines: dict[int, int] = {}
+        self.last_saved: CheckpointSaved | None = None
+        self.unreachable_because = ""
+
+    def live(self) -> GenerationRecord | None:
+        """The generation that may be running, None when none is."""
+        job = self._context.job()
+        record = self._context.store.jobs.generation(job.job_id, job.generation)
+        return record if record is not None and record.state != "ended" else None
+
+    def tick(self) -> ExitRecord | None:
+        """Fetch what is new; the exit record once, when everything before it is in the ledger."""
+        record = self.live()
+        if record is None:
+            return None
+        context = self._context
+        key = f"poll:{record.generation}"
+        log = context.folders.trainer_log(context.job_id, record.generation)
+        if not context.tasks.busy(key) and self._poll_at > context.clock.epoch_s():
+            return None
+        try:
+            machine = self._fleet.machine(record.instance_id)
+        except GaError as error:
+            self._silent(record, error)
+            return None
+        done = context.tasks.once(key, lambda _step: _fetch(machine, record, log))
+        if done is None:
+            return None
+        if isinstance(done.error, GaError):
+            self._silent(record, done.error)
+            return None
+        return self._answered(record, done.unwrap())
+
+    def _silent(self, record: GenerationRecord, error: GaError) -> None:
+        """No answer says nothing about the trainer: it is waited for."""
+        self._poll_at = self._context.clock.epoch_s() + _RETRY_S
+        if not self.unreachable_because:
+            self._context.event("warning", about="unreachable", site=record.site, message=str(error))
+        self.unreachable_because = f"{record.site} does not answer: {error.message.splitlines()[0]}"
+        job = self._context.job()
+        if job.state is JobState.RUNNING:
+            self._context.set_state(JobState.BLOCKED, f"{self.unreachable_because}; the training is left alone")
+
+    def _answered(self, record: GenerationRecord, poll: Poll) -> ExitRecord | None:
+        context = self._context
+        waited_for = context.store.placements.open(context.job_id) is not None
+        self._poll_at = context.clock.epoch_s() + (_POLL_SOON_S if waited_for else context.plan.sample_s)
+        if self.unreachable_because:
+            self.unreachable_because = ""
+            context.event("note", about="reachable", site=record.site, message=f"{record.site} answers again")
+            if context.job().state is JobState.BLOCKED:
+                restore_state(context)
+        self._ingest(record, poll)
+        status = poll.status
+        if record.last_seq + len(poll.raw) < status.last_seq:
+            self._poll_at = 0.0
+            return None
+        if status.exit is None or status.lock_held:
+            return None
+        self._ended(record, status.exit)
+        return status.exit
+
+    def _ingest(self, record: GenerationRecord, poll: Poll) -> None:
+        """Telemetry into file and store, all of a poll in one transaction with the cursor."""
+        context, store = self._context, self._context.store
+        self._keep_raw(record, poll)
+        with store.transaction():
+            first = record.started_at is None
+            for sample in poll.power:
+                if first:
+                    store.jobs.generation_live(record.job_id, record.generation, context.clock.at_epoch(sample.start_s))
+                self._meter.sample(record.instance_id, record.generation, sample, first=first)
+                first = False
+            for saved in poll.checkpoints:
+                self.last_saved = saved
+                context.event(
+                    "checkpoint", action="saved", site=record.site, name=saved.name, step=saved.step,
+                    size_bytes=saved.size_bytes, duration_s=saved.duration_s,
+                )  # fmt: skip
+            self._progress(record, poll)
+            # The agent numbers its lines without holes: as many as came, so far have we read.
+            store.jobs.set_last_seq(record.job_id, record.generation, record.last_seq + len(poll.raw))
+
+    def _progress(self, record: GenerationRecord, poll: Poll) -> None:
+        context, store = self._context, self._context.store
+        stepped = False
+        for progress in poll.progress:
+            if self._first_progress is None or self._first_progress[0] != record.generation:
+                self._first_progress = (record.generation, progress)
+            stepped = stepped or progress.step > record.from_step
+        if poll.progress:
+            newest = poll.progress[-1]
+            at = context.clock.at_epoch(newest.at_s)
+            rate = self._rate(newest)
+            store.journal.set_progress(record.job_id, record.generation, at, newest, rate)
+            if context.clock.epoch_s() - self._last_told >= 1.0 or newest.step == newest.total_steps:
+                self._last_told = context.clock.epoch_s()
+                context.event(
+                    "progress", generation=record.generation, site=record.site, step=newest.step,
+                    total_steps=newest.total_steps, loss=newest.loss, steps_per_s=rate, metrics=dict(newest.metrics),
+                )  # fmt: skip
+        if record.first_step_at is None:
+            if stepped:
+                at = next(context.clock.at_epoch(p.at_s) for p in poll.progress if p.step > record.from_step)
+                store.jobs.generation_stepped(record.job_id, record.generation, at)
+            elif not poll.progress and self._quietly_running(record, poll):
+                store.jobs.generation_stepped(record.job_id, record.generation, context.now())
+
+    def _quietly_running(self, record: GenerationRecord, poll: Poll) -> bool:
+        """A script without reports has started well when it has lived for a while."""
+        if record.started_at is None or not poll.status.lock_held:
+            return False
+        lived_s = (self._context.now() - record.started_at).total_seconds() / self._context.clock.scale
+        return lived_s >= _QUIET_START_S
+
+    def _rate(self, newest: ProgressRecord) -> float | None:
+        """Steps per second on the job's clock since this generation's first report."""
+        if self._first_progress is None:
+            return None
+        first = self._first_progress[1]
+        seconds = (newest.at_s - first.at_s) * self._context.clock.scale
+        return (newest.step - first.step) / seconds if seconds > 0 and newest.step > first.step else None
+
+    def _keep_raw(self, record: GenerationRecord, poll: Poll) -> None:
+        """The agent's lines, verbatim, each once: those after a crash between file and store are already there."""
+        if not poll.raw:
+            return
+        path = self._context.folders.telemetry(record.job_id, record.generation)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = self._raw_lines.get(record.generation)
+        if kept is None:
+            kept = path.read_bytes().count(b"\n") if path.exists() else 0
+        with path.open("ab") as file:
+            for line in poll.raw[max(0, kept - record.last_seq) :]:
+                file.write(line.encode() + b"\n")
+        self._raw_lines[record.generation] = max(kept, record.last_seq + len(poll.raw))
+
+    def _count(self, outcome: str) -> None:
+        """Crashes in a row; new steps since the last one begin a new row."""
+        context = self._context
+        job, progress = context.job(), context.store.journal.progress(context.job_id)
+        step = -1 if progress is None else progress.step
+        if outcome == "crashed":
+            crashes = 1 if step > job.furthest_step else job.crashes + 1
+            context.store.jobs.set_crashes(context.job_id, crashes, max(step, job.furthest_step))
+
+    def _ended(self, record: GenerationRecord, exit_record: ExitRecord) -> None:
+        context = self._context
+        ended_at = context.clock.at_epoch(exit_record.ended_s)
+        outcome = outcome_of(exit_record)
+        with context.store.transaction():
+            context.store.jobs.generation_ended(record.job_id, record.generation, ended_at, outcome)
+            self._count(outcome)
+            context.event(
+                "generation", generation=record.generation, site=record.site, state="ended", outcome=outcome,
+                exit_code=exit_record.exit_code, signal=exit_record.signal, forced=exit_record.forced,
+            )  # fmt: skip
+
+
+def _fetch(machine: Machine, record: GenerationRecord, log: Path) -> Poll:
+    """One poll, and what the trainer has written since the last one; all of it once the trainer has ended."""
+    poll = machine.poll(record.job_id, record.generation, record.last_seq)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        while True:
+            written = machine.logs(record.job_id, record.generation, file.tell(), _LOG_CHUNK_BYTES)
+            file.write(written)
+            if poll.status.exit is None or len(written) < _LOG_CHUNK_BYTES:
+                return poll
+
+
+def outcome_of(exit_record: ExitRecord) -> str:
+    """`complete`, `stopped`, `killed` (it ignored the signal) or `crashed`.
+
+    A script that is asked to stop and exits, with whatever code, has stopped. Exit code 0 unasked means that it is
+    complete.
+    """
+    if exit_record.complete and exit_record.exit_code == 0:
+        return "complete"
+    if exit_record.stop_requested:
+        return "killed" if exit_record.forced else "stopped"
+    return "complete" if exit_record.exit_code == 0 else "crashed"

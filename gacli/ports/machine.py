@@ -1,0 +1,186 @@
+"""One instance as the engine sees it, whatever it is reached by: the steps of a job's life there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from gacli.core.job import Checkpoint
+from gacli.core.site import PowerModel
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepProgress:
+    """A long step on a machine, for people. what: a short participle (`installing`, `copying checkpoint`)."""
+
+    what: str
+    detail: str = ""
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+    rate: float | None = None
+
+
+OnStep = Callable[[StepProgress], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkSpec:
+    """What a machine needs before a job can start there.
+
+    work_folder: local folder that is copied. exclude: rsync patterns not copied. setup: shell commands, run in the
+    copied folder, in order, again only when one of them or an input changed. env: for set-up and training.
+    checkpoint_path: where the script writes checkpoints, relative to the work folder; None: ga's own folder.
+    min_free_bytes: refuse with DiskFull below this.
+    """
+
+    job_id: str
+    work_folder: Path
+    exclude: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    checkpoint_path: str | None = None
+    min_free_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartSpec:
+    """One generation's start. epoch_s: the controller's real time, so that a wrong machine clock does no harm."""
+
+    generation: int
+    site: str
+    command: str
+    signal: str
+    grace_s: float
+    sample_s: float
+    power: PowerModel
+    epoch_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExitRecord:
+    """How a trainer ended, from the record its agent wrote under the lock.
+
+    exit_code: None when killed by signal `signal`. stop_requested: ga had asked. forced: it ignored the signal and was
+    killed. complete: the script said that it has finished. started_s, ended_s: real epoch seconds on the controller's
+    clock (corrected by the agent). tail: the last lines of its output.
+    """
+
+    generation: int
+    exit_code: int | None
+    signal: int | None
+    stop_requested: bool
+    forced: bool
+    complete: bool
+    started_s: float
+    ended_s: float
+    tail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PowerSample:
+    """Energy over [start_s, end_s), real epoch seconds on the controller's clock. energy_j: J, >= 0."""
+
+    seq: int
+    start_s: float
+    end_s: float
+    energy_j: float
+    phase: str
+    meter: str
+    modelled: bool
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    gpu_percent: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProgressRecord:
+    """What the script reported. step counts finished optimizer steps; total_steps None when it told none."""
+
+    seq: int
+    at_s: float
+    step: int
+    total_steps: int | None = None
+    loss: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointSaved:
+    """The helper wrote a checkpoint. duration_s: real seconds."""
+
+    seq: int
+    at_s: float
+    name: str
+    step: int
+    size_bytes: int
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MachineStatus:
+    """What the machine says of one generation.
+
+    lock_held: a process of the job is alive there. exit: None while it runs or when nothing was recorded.
+    preemption_at_s: real epoch seconds at which the provider will take the machine, when it said so.
+    """
+
+    generation: int
+    agent_alive: bool
+    lock_held: bool
+    exit: ExitRecord | None
+    last_seq: int
+    preemption_at_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Poll:
+    """New telemetry after a sequence number, and the status. `raw` are the agent's JSON lines, verbatim."""
+
+    status: MachineStatus
+    power: tuple[PowerSample, ...] = ()
+    progress: tuple[ProgressRecord, ...] = ()
+    checkpoints: tuple[CheckpointSaved, ...] = ()
+    raw: tuple[str, ...] = ()
+
+
+class Machine(Protocol):
+    """The playbooks on one instance. Every call blocks, may be repeated, and leaves the same state when it is."""
+
+    def prepare(self, work: WorkSpec, on_step: OnStep) -> None:
+        """Prove the machine usable: python3, rsync, free space, folders, agent and helper, work folder, set-up."""
+        ...
+
+    def start(self, work: WorkSpec, start: StartSpec) -> None:
+        """Start a generation under the lock; fine to repeat for the live generation. LockHeld, StaleGeneration."""
+        ...
+
+    def poll(self, job_id: str, generation: int, after_seq: int) -> Poll: ...
+
+    def request_stop(self, job_id: str, generation: int, *, signal: str, grace_s: float) -> None:
+        """Ask the trainer to save and exit; returns at once. Watch `poll` for the exit record."""
+        ...
+
+    def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        """Complete checkpoints on the machine, newest first; sealed by the agent if the script did not."""
+        ...
+
+    def fetch_checkpoint(self, job_id: str, checkpoint: Checkpoint, into: Path, on_step: OnStep) -> None:
+        """Copy into local folder `into/<name>` and verify it there; CheckpointInvalid when hashes differ."""
+        ...
+
+    def send_checkpoint(self, job_id: str, checkpoint: Checkpoint, source: Path, on_step: OnStep) -> None:
+        """Copy local folder `source/<name>` to the machine and verify it there. DiskFull, CheckpointInvalid."""
+        ...
+
+    def logs(self, job_id: str, generation: int, offset: int, limit: int) -> bytes:
+        """The trainer's output from byte `offset`, at most `limit` bytes."""
+        ...
+
+    def teardown(self, job_id: str) -> None:
+        """Stop whatever of the job still runs there and remove its folder. Fine when nothing is left."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,28 @@
+"""The durable record: SQLite behind one small class per subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gacli.store.database import Database
+from gacli.store.instances import Instances
+from gacli.store.jobs import Jobs
+from gacli.store.journal import Journal
+from gacli.store.ledger import Ledger
+from gacli.store.placements import Placements
+
+
+class Store:
+    """One connection to the store and its tables. path: None keeps everything in memory (the fake)."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.database = Database(path)
+        self.jobs = Jobs(self.database)
+        self.instances = Instances(self.database)
+        self.placements = Placements(self.database)
+        self.ledger = Ledger(self.database)
+        self.journal = Journal(self.database)
+        self.transaction = self.database.transaction
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,0 +1,67 @@
+"""Phrases that tables and lines share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gacli.core.carbon import Quality, Signal
+from gacli.ports.machine import StepProgress
+from gacli.views import formatting as fmt
+from gacli.views.emissions import Emissions
+from gacli.views.placement_stages import Underway
+
+QUALITY_WORDS = {
+    Quality.MEASURED: "measured",
+    Quality.ESTIMATED: "estimated",
+    Quality.FORECAST: "forecast",
+    Quality.TYPICAL: "typical days",
+    Quality.STATIC: "annual averages",
+}
+
+
+def step_label(key: str, step: StepProgress, underway: Underway | None) -> str:
+    """`copying checkpoint from frankfurt`, `setting up pip install -r requirements.txt`."""
+    words = [step.what]
+    if underway is not None and step.unit == "bytes":
+        if key.startswith("fetch:") and underway.source is not None:
+            words.append(f"from {underway.source}")
+        elif underway.target is not None:
+            words.append(f"to {underway.target}")
+    if step.detail:
+        words.append(fmt.plain(step.detail))
+    return " ".join(words)
+
+
+def step_amount(step: StepProgress) -> str:
+    """`12.3 MB of 40 MB (8.1 MB/s)`, `1 of 3 steps`; empty when nothing is counted."""
+    if step.done is None:
+        return ""
+    if step.unit != "bytes":
+        total = "" if step.total is None else f" of {step.total:g}"
+        return f"{step.done:g}{total} {step.unit}".rstrip()
+    total = "" if step.total is None else f" of {fmt.size(step.total)}"
+    return f"{fmt.size(step.done)}{total}" + (f" ({fmt.speed(step.rate)})" if step.rate else "")
+
+
+def saving(baseline_site: str, baseline_g: float, actual_g: float) -> str:
+    """`staying at frankfurt would have emitted 820 g: 316 g less (38.5 %)`."""
+    stayed = f"staying at {baseline_site} would have emitted {fmt.mass(baseline_g)}"
+    saved_g = baseline_g - actual_g
+    share = f" ({fmt.percent(abs(100.0 * saved_g / baseline_g))})" if baseline_g > 0 else ""
+    if fmt.mass(abs(saved_g)) == fmt.mass(0):
+        return f"{stayed}: as much"
+    return f"{stayed}: {fmt.mass(abs(saved_g))} {'saved' if saved_g > 0 else 'more emitted'}{share}"
+
+
+def basis(emissions: Emissions, signals: Sequence[Signal]) -> str:
+    """What the figures rest on: `average · energy modelled 12 % · typical days`; nothing is left unsaid."""
+    words = [" and ".join(signal.value for signal in signals)] if signals else []
+    modelled = emissions.account.modelled_percent
+    if modelled:
+        words.append(f"energy modelled {fmt.percent(modelled)}")
+    for quality, share in emissions.quality_percent.items():
+        if quality is not Quality.MEASURED and share > 0:
+            words.append(QUALITY_WORDS[quality] + ("" if share > 99.95 else f" {fmt.percent(share)}"))
+    if emissions.extrapolated_percent > 0:
+        words.append(f"last known value held {fmt.percent(emissions.extrapolated_percent)}")
+    return " · ".join(words)

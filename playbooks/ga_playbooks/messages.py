@@ -1,0 +1,188 @@
+"""The agent's answers and telemetry lines, checked, and turned into the port's records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gacli.core.job import Checkpoint
+from gacli.errors import GaError
+from gacli.ports.machine import (
+    CheckpointSaved,
+    ExitRecord,
+    MachineStatus,
+    Poll,
+    PowerSample,
+    ProgressRecord,
+)
+
+Seq = Annotated[int, Field(ge=1)]
+Amount = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Message(BaseModel):
+    """Unknown keys are fine: an agent that is newer or older than this program may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Done(Message):
+    """An answer that says no more than that it worked."""
+
+
+class ExitMessage(Message):
+    generation: Count
+    exit_code: int | None
+    signal: int | None
+    stop_requested: bool
+    forced: bool
+    complete: bool
+    started_s: float
+    ended_s: float
+    tail: str = ""
+
+    def record(self) -> ExitRecord:
+        return ExitRecord(**dict(self))
+
+
+class PollAnswer(Message):
+    generation: Count
+    agent_alive: bool
+    lock_held: bool
+    exit: ExitMessage | None
+    last_seq: Count
+    records: list[str]
+    through: Count
+    more: bool
+
+
+class LogsAnswer(Message):
+    data: str
+
+
+class ListedCheckpoint(Message):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+    step: Annotated[int, Field(ge=-1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size_bytes: Count
+    files: Count
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(**dict(self))
+
+
+class CheckpointsAnswer(Message):
+    checkpoints: list[ListedCheckpoint]
+
+
+class ManifestAnswer(Message):
+    folder: str
+    manifest: dict[str, object]
+
+
+class ReceiveAnswer(Message):
+    present: bool
+    folder: str = ""
+
+
+class PowerLine(Message):
+    seq: Seq
+    t0: float
+    t1: float
+    energy_j: Amount
+    phase: str
+    meter: str
+    modelled: bool
+    cpu_percent: Amount | None = None
+    memory_bytes: Count | None = None
+    gpu_percent: Amount | None = None
+
+
+class ProgressLine(Message):
+    seq: Seq
+    t: float
+    step: Count
+    total: Count | None = None
+    loss: float | None = None
+    metrics: dict[str, float] = {}
+
+
+class SavedLine(Message):
+    seq: Seq
+    t: float
+    name: str
+    step: int
+    bytes: Count
+    duration_s: Amount
+
+
+def parse_poll(answers: Sequence[PollAnswer], *, where: str) -> Poll:
+    """One poll from its parts in order (the agent sends long telemetry in pieces); the last part's status holds.
+
+    GaError when a line is not what an agent writes: energy must not be lost silently.
+    """
+    power: list[PowerSample] = []
+    progress: list[ProgressRecord] = []
+    saved: list[CheckpointSaved] = []
+    raw = [line for answer in answers for line in answer.records]
+    for line in raw:
+        try:
+            kind = json.loads(line)["kind"]
+            if kind == "power":
+                power.append(_power(PowerLine.model_validate_json(line)))
+            elif kind == "progress":
+                progress.append(_progress(ProgressLine.model_validate_json(line)))
+            elif kind == "saved":
+                saved.append(_saved(SavedLine.model_validate_json(line)))
+        except (ValidationError, ValueError, KeyError, TypeError) as problem:
+            raise GaError(f"{where}: expected a telemetry record, found {line[:300]!r}: {problem}") from problem
+    last = answers[-1]
+    status = MachineStatus(
+        generation=last.generation,
+        agent_alive=last.agent_alive,
+        lock_held=last.lock_held,
+        exit=last.exit.record() if last.exit else None,
+        last_seq=last.last_seq,
+    )
+    return Poll(status=status, power=tuple(power), progress=tuple(progress), checkpoints=tuple(saved), raw=tuple(raw))
+
+
+def _power(line: PowerLine) -> PowerSample:
+    return PowerSample(
+        seq=line.seq,
+        start_s=line.t0,
+        end_s=line.t1,
+        energy_j=line.energy_j,
+        phase=line.phase,
+        meter=line.meter,
+        modelled=line.modelled,
+        cpu_percent=line.cpu_percent,
+        memory_bytes=line.memory_bytes,
+        gpu_percent=line.gpu_percent,
+    )
+
+
+def _progress(line: ProgressLine) -> ProgressRecord:
+    return ProgressRecord(
+        seq=line.seq,
+        at_s=line.t,
+        step=line.step,
+        total_steps=line.total,
+        loss=line.loss,
+        metrics=line.metrics,
+    )
+
+
+def _saved(line: SavedLine) -> CheckpointSaved:
+    return CheckpointSaved(
+        seq=line.seq,
+        at_s=line.t,
+        name=line.name,
+        step=line.step,
+        size_bytes=line.bytes,
+        duration_s=line.duration_s,
+    )

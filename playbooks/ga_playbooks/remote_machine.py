@@ -1,0 +1,59 @@
+"""The playbooks on a machine that a transport reaches. Each step of a job's life is a module of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typing_extensions import override
+
+from ga_playbooks import checkpoints, prepare, supervise, teardown
+from gacli.core.job import Checkpoint
+from gacli.ports.host import Host
+from gacli.ports.machine import Machine, OnStep, Poll, StartSpec, WorkSpec
+
+
+class RemoteMachine(Machine):
+    """A machine with the agent on it. Holds no state: everything is on the machine, whoever asks."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @override
+    def prepare(self, work: WorkSpec, on_step: OnStep) -> None:
+        prepare.prepare(self._host, work, on_step)
+
+    @override
+    def start(self, work: WorkSpec, start: StartSpec) -> None:
+        supervise.start(self._host, work, start)
+
+    @override
+    def poll(self, job_id: str, generation: int, after_seq: int) -> Poll:
+        return supervise.poll(self._host, job_id, generation, after_seq)
+
+    @override
+    def request_stop(self, job_id: str, generation: int, *, signal: str, grace_s: float) -> None:
+        supervise.request_stop(self._host, job_id, generation, signal=signal, grace_s=grace_s)
+
+    @override
+    def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        return checkpoints.checkpoints(self._host, job_id)
+
+    @override
+    def fetch_checkpoint(self, job_id: str, checkpoint: Checkpoint, into: Path, on_step: OnStep) -> None:
+        checkpoints.fetch(self._host, job_id, checkpoint, into, on_step)
+
+    @override
+    def send_checkpoint(self, job_id: str, checkpoint: Checkpoint, source: Path, on_step: OnStep) -> None:
+        checkpoints.send(self._host, job_id, checkpoint, source, on_step)
+
+    @override
+    def logs(self, job_id: str, generation: int, offset: int, limit: int) -> bytes:
+        return supervise.logs(self._host, job_id, generation, offset, limit)
+
+    @override
+    def teardown(self, job_id: str) -> None:
+        teardown.teardown(self._host, job_id)
+
+    @override
+    def close(self) -> None:
+        self._host.close()

@@ -1,0 +1,309 @@
+"""The agent with real trainers: locks, generations, signals, deaths. Nothing may be left over by any of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import ga_playbooks.agent
+
+AGENT = Path(ga_playbooks.agent.__file__)
+SCRIPTS = Path(__file__).parents[1] / "data" / "agent"
+PATIENCE_S = 30.0
+Json = dict[str, Any]
+
+
+class Job:
+    """One job's folder, and the agent's verbs as a controller would call them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "GA_METER": "model"}
+        shutil.copytree(SCRIPTS, folder / "work", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "work" / "sub").mkdir()
+
+    def call(self, verb: str, *arguments: str, stdin: Json | None = None) -> Json:
+        done = subprocess.run(
+            [sys.executable, "-I", str(AGENT), verb, "--job-dir", str(self.folder), *arguments],
+            input=json.dumps(stdin).encode(),
+            stdout=subprocess.PIPE,
+            env=self.environment,
+            check=True,
+            timeout=PATIENCE_S,
+        )
+        answer = json.loads(done.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    def spec(self, command: str, generation: int = 1, **changes: Any) -> Json:
+        spec = {
+            "job": "job-1",
+            "generation": generation,
+            "site": "here",
+            "command": command.replace("python3", sys.executable),
+            "env": {"MINE": "yes"},
+            "work_dir": "work",
+            "checkpoint_dir": "checkpoints",
+            "signal": "SIGUSR1",
+            "grace_s": 5,
+            "sample_s": 0.2,
+            "power": {"idle_w": 100.0, "busy_w": 300.0},
+            "epoch_s": time.time(),
+        }
+        return {**spec, **changes}
+
+    def launch(self, command: str, generation: int = 1, **changes: Any) -> Json:
+        return self.call("launch", stdin=self.spec(command, generation, **changes))
+
+    def poll(self, generation: int = 1, after: int = 0) -> Json:
+        answer = self.call("poll", "--generation", str(generation), "--after", str(after))
+        answer["records"] = [json.loads(record) for record in answer["records"]]
+        return answer
+
+    def stop(self, generation: int = 1, grace_s: float = 10.0) -> Json:
+        return self.call("stop", "--generation", str(generation), "--signal", "SIGUSR1", "--grace-s", str(grace_s))
+
+    def wait(self, until: Callable[[Json], object], generation: int = 1) -> Json:
+        deadline = time.monotonic() + PATIENCE_S
+        while not until(answer := self.poll(generation)):
+            assert time.monotonic() < deadline, f"did not happen in {PATIENCE_S} s; last answer: {answer}"
+            time.sleep(0.05)
+        return answer
+
+    def wait_exit(self, generation: int = 1) -> Json:
+        answer = self.wait(lambda answer: answer["exit"] and not answer["lock_held"], generation)
+        ended = answer["exit"]
+        assert isinstance(ended, dict)
+        return ended
+
+    def wait_trains(self, generation: int = 1) -> None:
+        self.wait(lambda answer: of_kind(answer, "progress"), generation)
+
+    def pid(self, whose: str, generation: int = 1) -> int:
+        noted = json.loads((self.folder / "gen" / str(generation) / "agent.json").read_text())
+        return int(noted[whose]["pid"])
+
+    def kill(self, whose: str) -> None:
+        process = psutil.Process(self.pid(whose))
+        if whose == "trainer":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+
+    def processes(self) -> list[psutil.Process]:
+        """Whatever still belongs to the job: by folder, environment or command line."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = [process.cwd(), *process.cmdline(), process.environ().get("GA_RUN_DIR", "")]
+                if process.status() != psutil.STATUS_ZOMBIE and any(str(self.folder) in word for word in words):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def of_kind(answer: Json, kind: str) -> list[Json]:
+    return [record for record in answer["records"] if record["kind"] == kind]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    job = Job(tmp_path / "job")
+    yield job
+    assert job.call("end") == {"ok": True}
+    deadline = time.monotonic() + PATIENCE_S
+    while job.processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert job.processes() == []
+
+
+def saved(job: Job) -> list[str]:
+    return (job.folder / "checkpoints" / "saved.txt").read_text().splitlines()
+
+
+def test_one_live_trainer_and_no_return_to_an_older_generation(job: Job) -> None:
+    assert job.launch("python3 saver.py", 3) == {"ok": True, "already": False}
+    assert job.launch("python3 saver.py", 3) == {"ok": True, "already": True}
+    assert job.launch("python3 saver.py", 4)["error"] == "locked"
+    assert job.launch("python3 saver.py", 2)["error"] == "stale_generation"
+    job.wait_trains(3)
+    job.stop(3)
+    assert job.wait_exit(3)["exit_code"] == 0
+    assert job.launch("python3 saver.py", 3)["error"] == "stale_generation"
+    assert job.launch("true", 4) == {"ok": True, "already": False}
+    assert job.wait_exit(4)["generation"] == 4
+    assert (job.folder / "generation").read_text() == "4\n"
+    assert saved(job) == ["generation 3 workers []"]
+
+
+def test_the_launchers_death_harms_nobody(job: Job) -> None:
+    call = f"{sys.executable} -I {AGENT} launch --job-dir {job.folder}; exec sleep 60"
+    launcher = subprocess.Popen(
+        ["/bin/sh", "-c", call],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=job.environment,
+        start_new_session=True,
+    )
+    assert launcher.stdin
+    with launcher.stdin as pipe:
+        pipe.write(json.dumps(job.spec("python3 saver.py")).encode())
+    job.wait_trains()
+    os.killpg(launcher.pid, signal.SIGHUP)
+    os.killpg(launcher.pid, signal.SIGKILL)
+    launcher.wait()
+    seen = job.poll()["last_seq"]
+    answer = job.wait(lambda answer: answer["last_seq"] > seen + 2)
+    assert answer["agent_alive"]
+    assert answer["lock_held"]
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("python3 saver.py", "generation 1 workers []"),
+        ("cd sub && python3 ../saver.py", "generation 1 workers []"),
+        ("python3 saver.py; code=$?; echo wrapped; exit $code", "generation 1 workers []"),
+        ("python3 saver.py workers", "generation 1 workers [True, True]"),
+        ("sh -c 'python3 saver.py workers; exit $?'", "generation 1 workers [True, True]"),
+        ("python3 saver.py forked", "generation 1 workers []"),
+    ],
+)
+def test_the_signal_reaches_the_script_once_and_nobody_else(job: Job, command: str, line: str) -> None:
+    job.launch(command)
+    job.wait_trains()
+    assert job.stop() == {"ok": True, "ended": False}
+    ended = job.wait_exit()
+    assert (ended["exit_code"], ended["signal"]) == (0, None)
+    assert (ended["stop_requested"], ended["forced"], ended["complete"]) == (True, False, False)
+    assert saved(job) == [line]
+    assert job.stop() == {"ok": True, "ended": True}
+
+
+@pytest.mark.parametrize(
+    ("command", "signal_number", "forced"),
+    [
+        ("exec sleep 60", signal.SIGTERM, False),
+        ("exec python3 stubborn.py SIGUSR1", signal.SIGTERM, True),
+        ("exec python3 stubborn.py SIGUSR1 SIGTERM", signal.SIGKILL, True),
+    ],
+    ids=["no handler", "goes on", "goes on twice"],
+)
+def test_a_script_that_does_not_leave_is_made_to(job: Job, command: str, signal_number: int, forced: bool) -> None:
+    job.launch(command)
+    if "stubborn" in command:
+        job.wait_trains()
+    job.stop(grace_s=0.3)
+    ended = job.wait_exit()
+    assert (ended["exit_code"], ended["signal"]) == (None, signal_number)
+    assert (ended["stop_requested"], ended["forced"]) == (True, forced)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "killed_by", "tail"),
+    [
+        ("echo one; echo two >&2; exit 3", 3, None, "one\ntwo"),
+        ("python3 missing.py", 2, None, "missing.py"),
+        ("no-such-program", 127, None, "no-such-program"),
+        ("kill -SEGV $$", None, signal.SIGSEGV, ""),
+    ],
+)
+def test_a_crash_at_the_start_is_recorded(job: Job, command: str, code: int | None, killed_by: int, tail: str) -> None:
+    assert job.launch(command)["ok"]
+    ended = job.wait_exit()
+    assert (ended["exit_code"], ended["signal"]) == (code, killed_by)
+    assert (ended["stop_requested"], ended["complete"]) == (False, False)
+    assert tail in ended["tail"]
+    assert ended["started_s"] <= ended["ended_s"]
+
+
+def test_a_start_that_failed_counts_as_none(job: Job) -> None:
+    answer = job.launch("true", work_dir="nowhere")
+    assert answer["error"] == "spawn_failed"
+    assert "nowhere" in answer["detail"]
+    assert not job.poll()["lock_held"]
+    assert job.launch("true") == {"ok": True, "already": False}
+    assert job.wait_exit()["exit_code"] == 0
+
+
+def test_stop_works_without_the_agent(job: Job) -> None:
+    job.launch("cd sub && python3 ../saver.py workers")
+    job.wait_trains()
+    job.kill("agent")
+    answer = job.poll()
+    assert (answer["agent_alive"], answer["lock_held"], answer["exit"]) == (False, True, None)
+    assert job.launch("true", 2)["error"] == "locked"
+    assert job.stop() == {"ok": True, "ended": False}
+    ended = job.wait_exit()
+    assert (ended["exit_code"], ended["stop_requested"], ended["forced"]) == (None, True, False)
+    assert "agent lost" in ended["tail"]
+    assert saved(job) == ["generation 1 workers [True, True]"]
+    assert job.launch("true", 2)["ok"]
+
+
+def test_a_script_that_ignores_the_signal_is_killed_without_the_agent_too(job: Job) -> None:
+    job.launch("python3 stubborn.py SIGUSR1")
+    job.wait_trains()
+    job.kill("agent")
+    job.stop(grace_s=0.2)
+    ended = job.wait_exit()
+    assert (ended["stop_requested"], ended["forced"], ended["signal"]) == (True, True, signal.SIGTERM)
+
+
+def test_both_dead_is_found_by_the_next_poll(job: Job) -> None:
+    job.launch("echo hello; exec python3 saver.py")
+    job.wait_trains()
+    job.kill("agent")
+    job.kill("trainer")
+    ended = job.wait_exit()
+    assert (ended["exit_code"], ended["signal"], ended["stop_requested"]) == (None, None, False)
+    assert ended["tail"].startswith("hello")
+    assert "agent lost" in ended["tail"]
+    assert job.poll()["exit"] == ended
+    assert job.launch("true", 1)["error"] == "stale_generation"
+    assert job.launch("true", 2)["ok"]
+
+
+def test_a_new_generation_records_the_loss_of_the_old_one(job: Job) -> None:
+    job.launch("exec python3 saver.py")
+    job.kill("agent")
+    job.kill("trainer")
+    assert job.launch("true", 2)["ok"]
+    assert "agent lost" in job.poll(1)["exit"]["tail"]
+
+
+def test_what_the_script_leaves_behind_is_killed(job: Job) -> None:
+    job.launch("python3 leaver.py; exit 7")
+    assert job.wait_exit()["exit_code"] == 7
+    assert job.processes() == []
+
+
+def test_end_stops_everything(job: Job) -> None:
+    job.launch("python3 stubborn.py SIGUSR1 SIGTERM")
+    job.wait_trains()
+    assert job.call("end") == {"ok": True}
+    answer = job.poll()
+    assert (answer["agent_alive"], answer["lock_held"]) == (False, False)
+    assert answer["exit"]["signal"] is None or answer["exit"]["signal"] == signal.SIGKILL
+
+
+def test_requests_that_make_no_sense_are_refused(job: Job) -> None:
+    assert job.stop(5)["error"] == "unknown_generation"
+    assert job.poll(5)["exit"] is None
+    job.launch("exec sleep 60")
+    answer = job.call("stop", "--generation", "1", "--signal", "SIGNOTHING")
+    assert answer["error"] == "unknown_signal"

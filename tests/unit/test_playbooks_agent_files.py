@@ -1,0 +1,147 @@
+"""The agent's reading and arithmetic on files, without processes."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ga_trainer
+from ga_playbooks import agent
+
+TRAVELLING = [Path(agent.__file__), Path(ga_trainer.__file__)]
+
+
+@pytest.mark.parametrize("path", TRAVELLING, ids=lambda path: path.name)
+def test_travelling_files_are_python_3_8_of_the_standard_library(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 8))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {name for name in imported if name.split(".")[0] in ("gacli", "ga_playbooks", "ga_providers", "ga_trainer")}
+    assert not ours
+
+
+@given(
+    sizes=st.lists(st.integers(0, 300), max_size=40),
+    after=st.integers(0, 45),
+    limit=st.integers(1, 2000),
+    torn=st.sampled_from([b"", b'{"seq":41,"t":1', b'{"seq":4', b"\0\0\0\n", b"x"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_reading_in_pieces_gives_every_record_once(
+    tmp_path: Path, sizes: list[int], after: int, limit: int, torn: bytes
+) -> None:
+    path = tmp_path / "telemetry.jsonl"
+    lines = [f'{{"seq":{seq},"pad":"{"x" * size}"}}' for seq, size in enumerate(sizes, 1)]
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode() + torn)
+    got: list[str] = []
+    more, position = True, after
+    while more:
+        records, more = agent.read_records(str(path), position, limit)
+        assert records or not more
+        assert sum(map(len, records[:-1])) <= limit
+        got += records
+        position = json.loads(records[-1])["seq"] if records else position
+    assert got == lines[after:]
+    assert agent.last_seq(str(path)) == len(lines)
+
+
+def test_a_missing_file_has_no_records(tmp_path: Path) -> None:
+    assert agent.read_records(str(tmp_path / "none"), 0, 100) == ([], False)
+    assert agent.last_seq(str(tmp_path / "none")) == 0
+
+
+@given(st.binary(max_size=200))
+def test_no_line_of_a_script_breaks_the_agent(line: bytes) -> None:
+    report = agent.parse_progress(line)
+    assert report is None or report[0] in ("progress", "saved", "save_begin", "complete")
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(["progress", "saved", "save_begin", "complete", "x"])},
+        optional={
+            name: JSON | st.dictionaries(st.text(), JSON, max_size=3)
+            for name in ("step", "total", "loss", "metrics", "name", "bytes", "duration_s")
+        },
+    )
+)
+def test_whatever_is_taken_from_a_script_is_plain_json(report: dict[str, Any]) -> None:
+    parsed = agent.parse_progress(json.dumps(report).encode())
+    if parsed is not None:
+        json.dumps(parsed[1], allow_nan=False)
+
+
+def rapl_zone(root: Path, zone: str, name: str, energy_uj: int) -> Path:
+    folder = root / zone
+    folder.mkdir()
+    (folder / "name").write_text(f"{name}\n")
+    (folder / "max_energy_range_uj").write_text("1000000000\n")
+    (folder / "energy_uj").write_text(f"{energy_uj}\n")
+    return folder / "energy_uj"
+
+
+def test_rapl_adds_packages_and_memory_and_survives_the_wrap(tmp_path: Path) -> None:
+    package = rapl_zone(tmp_path, "intel-rapl:0", "package-0", 999_000_000)
+    memory = rapl_zone(tmp_path, "intel-rapl:0:1", "dram", 5_000_000)
+    rapl_zone(tmp_path, "intel-rapl:0:0", "core", 7)  # a part of the package
+    rapl_zone(tmp_path, "intel-rapl:1", "psys", 7)  # holds the package
+    meter = agent.RaplMeter(str(tmp_path))
+    assert meter.works
+    package.write_text("2000000\n")
+    memory.write_text("9000000\n")
+    assert meter.take_j() == pytest.approx(3.0 + 4.0)
+    assert meter.take_j() == 0.0
+
+
+def test_no_rapl_is_no_meter(tmp_path: Path) -> None:
+    assert not agent.RaplMeter(str(tmp_path)).works
+
+
+FILES = st.lists(
+    st.tuples(st.text("abc/é", min_size=1), st.integers(0, 9), st.sampled_from(["0" * 64, "f" * 64])),
+    unique_by=lambda file: file[0],
+)
+
+
+@given(FILES)
+def test_agent_and_helper_agree_on_a_checkpoints_digest(files: list[tuple[str, int, str]]) -> None:
+    listed = [{"path": path, "size": size, "sha256": sha256} for path, size, sha256 in files]
+    assert agent.manifest_digest(listed) == ga_trainer.digest(files)
+
+
+def manifest(path: object = "model.bin", **changes: object) -> dict[str, Any]:
+    files = [{"path": path, "size": 1, "sha256": "0" * 64}]
+    good = {"format": 1, "step": 3, "files": files, "sha256": agent.manifest_digest(files)}
+    return {**good, **changes}
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (manifest(), ""),
+        (manifest("sub/model.bin"), ""),
+        (manifest("../model.bin"), "outside"),
+        (manifest("a/../../model.bin"), "outside"),
+        (manifest("/etc/passwd"), "outside"),
+        (manifest("a//b"), "outside"),
+        (manifest(7), "malformed"),
+        (manifest(sha256="0" * 64), "digest"),
+        (manifest(format=2), "format"),
+        (manifest(step=-2), "digest"),
+        (manifest(files=None), "malformed"),
+        ({"format": 1}, "malformed"),
+        (None, "no manifest"),
+    ],
+)
+def test_a_manifest_is_trusted_only_when_it_is_sound(found: dict[str, Any] | None, problem: str) -> None:
+    assert problem in agent.manifest_problem(found)
+    assert bool(agent.manifest_problem(found)) == bool(problem)
