@@ -81,7 +81,7 @@ class Following:
         if last is not None and last.purpose is Purpose.EVACUATE and last.state is PlacementState.FINISHED:
             self._place(Purpose.RECOVER, f"{generation.site} is taken away by its provider")
             return
-        if generation.outcome == "crashed" and generation.ended_at is not None:
+        if job.crashes > 0 and generation.ended_at is not None:
             wait_s = min(_BACKOFF_S * 2 ** max(0, job.crashes - 1), _BACKOFF_LIMIT_S) * context.clock.scale
             if context.now() < generation.ended_at + timedelta(seconds=wait_s):
                 return

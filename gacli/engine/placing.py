@@ -184,7 +184,9 @@ class Placing:
             if not sent:
                 return
             self._context.store.placements.add_bytes(record.placement_id, checkpoint.size_bytes)
-        self._log.enter(record, PlacementState.VERIFIED)
+        with self._context.store.transaction():
+            self._log.enter(record, PlacementState.VERIFIED)
+            self._stopping.wait_idle(record)
 
     def _fetch(self, record: PlacementRecord, checkpoint: Checkpoint) -> None:
         if record.source_instance is None:

@@ -36,7 +36,7 @@ class Stopping:
         if live is None or live.instance_id != record.source_instance:
             with context.store.transaction():
                 self._log.enter(record, PlacementState.STOPPED)
-                self._free(record)
+                self._account_as(record, Accounting.TRANSFER)
             return
         if self._asked == (record.placement_id, live.generation):
             return
@@ -103,8 +103,12 @@ class Stopping:
                 f"{progress.step - held} steps are trained again",
             )
 
-    def _free(self, record: PlacementRecord) -> None:
-        """No agent meters the source any more: its time is modelled from its last sample on, the target's likewise."""
+    def wait_idle(self, record: PlacementRecord) -> None:
+        """The copy has arrived: what both machines draw from now on is idle power, no transfer."""
+        self._account_as(record, Accounting.IDLE)
+
+    def _account_as(self, record: PlacementRecord, phase: Accounting) -> None:
+        """How source and target are modelled from here on; one that an agent metered, from its last sample on."""
         store = self._context.store
         for instance_id in (record.source_instance, record.target_instance):
             if instance_id is None:
@@ -113,6 +117,6 @@ class Stopping:
             if instance.state is Holding.GONE:
                 continue
             if instance.phase is Accounting.METERED:
-                store.instances.set_accounting(instance_id, phase=Accounting.TRANSFER, until=instance.accounted_until)
+                store.instances.set_accounting(instance_id, phase=phase, until=instance.accounted_until)
             else:
-                self._meter.advance(instance_id, self._context.now(), then=Accounting.TRANSFER)
+                self._meter.advance(instance_id, self._context.now(), then=phase)

@@ -19,6 +19,8 @@ _POLL_SOON_S = 0.3
 _RETRY_S = 2.0
 # A script that reports no steps counts as running after this many real seconds.
 _QUIET_START_S = 15.0
+# The exit code of a script that has saved and wants to be started again (EX_TEMPFAIL).
+_STOPPED = 75
 _LOG_CHUNK_BYTES = 256 * 1024
 
 
@@ -169,12 +171,12 @@ class Supervision:
                 file.write(line.encode() + b"\n")
         self._raw_lines[record.generation] = max(kept, record.last_seq + len(poll.raw))
 
-    def _count(self, outcome: str) -> None:
-        """Crashes in a row; new steps since the last one begin a new row."""
+    def _count(self, exit_record: ExitRecord, outcome: str) -> None:
+        """Ends that nobody asked for, in a row; new steps since the last one begin a new row."""
         context = self._context
         job, progress = context.job(), context.store.journal.progress(context.job_id)
         step = -1 if progress is None else progress.step
-        if outcome == "crashed":
+        if outcome != "complete" and not exit_record.stop_requested:
             crashes = 1 if step > job.furthest_step else job.crashes + 1
             context.store.jobs.set_crashes(context.job_id, crashes, max(step, job.furthest_step))
 
@@ -184,7 +186,7 @@ class Supervision:
         outcome = outcome_of(exit_record)
         with context.store.transaction():
             context.store.jobs.generation_ended(record.job_id, record.generation, ended_at, outcome)
-            self._count(outcome)
+            self._count(exit_record, outcome)
             context.event(
                 "generation", generation=record.generation, site=record.site, state="ended", outcome=outcome,
                 exit_code=exit_record.exit_code, signal=exit_record.signal, forced=exit_record.forced,
@@ -204,13 +206,15 @@ def _fetch(machine: Machine, record: GenerationRecord, log: Path) -> Poll:
 
 
 def outcome_of(exit_record: ExitRecord) -> str:
-    """`complete`, `stopped`, `killed` (it ignored the signal) or `crashed`.
+    """`complete`, `stopped`, `killed` (it ignored the signal) or `crashed`; see docs/trainer.md.
 
-    A script that is asked to stop and exits, with whatever code, has stopped. Exit code 0 unasked means that it is
-    complete.
+    The script's own word that it is complete counts whatever its exit code. Otherwise a script that was asked to stop,
+    or that exits with 75, has stopped; exit code 0 unasked means that it is complete.
     """
-    if exit_record.complete and exit_record.exit_code == 0:
+    if exit_record.complete:
         return "complete"
     if exit_record.stop_requested:
         return "killed" if exit_record.forced else "stopped"
+    if exit_record.exit_code == _STOPPED:
+        return "stopped"
     return "complete" if exit_record.exit_code == 0 else "crashed"

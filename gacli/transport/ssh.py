@@ -24,6 +24,7 @@ _CHUNK_BYTES = 65536
 _SLICE_S = 0.5
 # OpenSSH allows ten sessions on a connection unless told otherwise (MaxSessions).
 _SESSIONS_AT_ONCE = 8
+_REFUSED_PAUSE_S = 0.05
 
 
 class SshHost(Host):
@@ -122,22 +123,26 @@ class SshHost(Host):
                 self._connection = None
 
     def _open_session(self) -> tuple[Connection, paramiko.Channel]:
-        connection = self._connected()
-        try:
-            return connection, connection.open_session()
-        except paramiko.ChannelException as error:
-            raise HostUnreachable(
-                f"{self._label}: the host refuses another session on the connection: {error}",
-                hint="raise MaxSessions in its sshd_config",
-            ) from error
-        except (paramiko.SSHException, OSError, EOFError):
-            self._drop(connection)
-        connection = self._connected()
-        try:
-            return connection, connection.open_session()
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            self._drop(connection)
-            raise HostUnreachable(f"{self._label}: connected, but the host opens no session: {error}") from error
+        deadline = time.monotonic() + self._connect_timeout_s
+        reconnected = False
+        while True:
+            connection = self._connected()
+            try:
+                return connection, connection.open_session()
+            except paramiko.ChannelException as error:
+                # The host counts a session until it has cleared up after its command: a little after we closed it.
+                if time.monotonic() > deadline:
+                    raise HostUnreachable(
+                        f"{self._label}: the host refuses another session on the connection: {error}",
+                        hint="raise MaxSessions in its sshd_config",
+                    ) from error
+                time.sleep(_REFUSED_PAUSE_S)
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                self._drop(connection)
+                if reconnected:
+                    message = f"{self._label}: connected, but the host opens no session: {error}"
+                    raise HostUnreachable(message) from error
+                reconnected = True
 
     def _lost(self, connection: Connection, command: str, error: Exception) -> HostUnreachable:
         self._drop(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -33,6 +34,7 @@ class Connection:
         self._connect_timeout_s = connect_timeout_s
         self._clients: list[paramiko.SSHClient] = []
         self._proxy: subprocess.Popen[bytes] | None = None
+        self._opening = threading.Lock()
         try:
             for hop in route:
                 self._connect(hop, jump=hop is not route[-1])
@@ -48,7 +50,10 @@ class Connection:
 
     def open_session(self) -> paramiko.Channel:
         """A channel for one command; SSHException, OSError or EOFError as paramiko raises them."""
-        return self._transport().open_session(timeout=self._connect_timeout_s)
+        # One at a time: paramiko keeps one error for the whole connection, so of two threads that are refused at the
+        # same time one would not learn why.
+        with self._opening:
+            return self._transport().open_session(timeout=self._connect_timeout_s)
 
     def answers(self) -> bool:
         """Whether the host still opens channels: waits for it, at most connect_timeout_s."""

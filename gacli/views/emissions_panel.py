@@ -56,8 +56,7 @@ def _table(totals: Sequence[LedgerTotal], names: Sequence[str], unit: fmt.MassUn
         if wide:
             cells.append(Text(fmt.duration(sum(total.time_s for total in own)), style=style))
         cells.append(Text(fmt.energy(sum(total.energy_j for total in own)), style=style))
-        for phase in phases:
-            cells.append(Text(_sum(own, unit, phase), style=style or "dim"))
+        cells += [Text(_sum(own, unit, phase), style=style or "dim") for phase in phases]
         cells.append(Text(_sum(own, unit, None), style="bold"))
         table.add_row(*cells)
     return table

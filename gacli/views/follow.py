@@ -50,11 +50,11 @@ def follow(
 ) -> JobState:
     """Show the job until it is over or paused, or until it has no controller any more; returns its state then.
 
-    is_alive: whether the job's controller lives. clock_now: the job's clock. wait: sleeps for real seconds. console: for
-    LIVE. out: for LINES and JSON. after_event: id of the last event that is not shown. max_age_s: `carbon.max_age` of
-    the configuration. The controller counts as dead after 3 real seconds, after 10 if it was not seen alive before. A
-    paused job that has been asked to resume is waited for. KeyboardInterrupt passes through with the terminal restored;
-    a reader that goes away (`| head`) ends the watching quietly.
+    is_alive: whether the job's controller lives. clock_now: the job's clock. wait: sleeps for real seconds. console:
+    for LIVE. out: for LINES and JSON. after_event: id of the last event that is not shown. max_age_s:
+    `carbon.max_age` of the configuration. The controller counts as dead after 3 real seconds, after 10 if it was not
+    seen alive before. A paused job that has been asked to resume is waited for. KeyboardInterrupt passes through with
+    the terminal restored; a reader that goes away (`| head`) ends the watching quietly.
     """
     viewer = _viewer(store, job_id, sites, mode, console, out, max_age_s)
     try:

@@ -42,22 +42,22 @@ def mass_unit(largest_g: float) -> MassUnit:
 
 def mass(mass_g: float) -> str:
     """`4 mg`, `0.42 g`, `12.3 g`, `410 g`, `1.25 kg`, `3.1 t`."""
-    return _scaled(mass_g * 1e3, 1e3, ("mg", "g", "kg", "t"))
+    return _scaled(mass_g, ("g", "kg", "t"), smaller="mg")
 
 
 def energy(energy_j: float) -> str:
-    """J as `120 mWh`, `82 Wh`, `1.23 kWh`, `4.5 MWh`."""
-    return _scaled(energy_j / JOULES_PER_KWH * 1e6, 1e3, ("mWh", "Wh", "kWh", "MWh", "GWh"))
+    """J as `5 mWh`, `82 Wh`, `1.23 kWh`, `4.5 MWh`."""
+    return _scaled(energy_j / JOULES_PER_KWH * 1e3, ("Wh", "kWh", "MWh", "GWh"), smaller="mWh")
 
 
 def power(power_w: float) -> str:
     """`85 W`, `1.25 kW`."""
-    return _scaled(power_w, 1e3, ("W", "kW", "MW"))
+    return _scaled(power_w, ("W", "kW", "MW"))
 
 
 def size(size_bytes: float) -> str:
     """`512 B`, `40 MB`, `1.25 GB`; powers of 1000."""
-    return _scaled(size_bytes, 1e3, ("B", "kB", "MB", "GB", "TB"))
+    return _scaled(size_bytes, ("B", "kB", "MB", "GB", "TB"))
 
 
 def speed(bytes_per_s: float) -> str:
@@ -140,13 +140,16 @@ def plain(text: str) -> str:
     return " | ".join(part for line in clean.split("\n") if (part := " ".join(line.split())))
 
 
-def _scaled(value: float, step: float, units: tuple[str, ...]) -> str:
-    """The value in the largest unit of which it is at least 1 once rounded."""
-    if value == 0:
-        return f"0 {units[1] if units[0].startswith('m') else units[0]}"
+def _scaled(value: float, units: tuple[str, ...], *, smaller: str = "") -> str:
+    """In the largest of the units (each 1000 of the one before) of which it is at least 1 once rounded.
+
+    smaller: the unit for what is less than a tenth of the first.
+    """
+    if smaller and 0 < abs(value) < 0.0995:
+        return f"{_digits(value * 1e3)} {smaller}"
     index = 0
     while abs(value) >= 999.5 and index < len(units) - 1:
-        value /= step
+        value /= 1e3
         index += 1
     return f"{_digits(value)} {units[index]}"
 

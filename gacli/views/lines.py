@@ -10,6 +10,7 @@ from gacli.core.job import JobState
 from gacli.core.placement import PlacementState
 from gacli.ports.machine import StepProgress
 from gacli.store.journal import Event, Progress
+from gacli.store.placements import Purpose
 from gacli.views import formatting as fmt
 from gacli.views.placement_stages import Underway
 from gacli.views.summary_text import summary_lines
@@ -25,7 +26,6 @@ _STAYS = 10
 _PLACEMENT_WORDS: Mapping[str, str] = {
     PlacementState.TARGET_READY: "{target} is ready",
     PlacementState.STOPPING: "stopping the trainer at {source}",
-    PlacementState.COPYING: "the trainer has stopped",
     PlacementState.VERIFIED: "checkpoint verified",
     PlacementState.CONFIRMED: "first new step at {target}",
     PlacementState.ABANDONED: "{purpose} given up: {detail}",
@@ -33,6 +33,9 @@ _PLACEMENT_WORDS: Mapping[str, str] = {
 }
 # States whose beginning a placement's own line tells.
 _TOLD_BY_PLACEMENT = (JobState.PLACING, JobState.MOVING, JobState.PAUSING, JobState.FINISHING)
+
+# Purposes whose trainer has ended by itself.
+_ENDED = (Purpose.FINISH, Purpose.FAIL)
 
 
 class Lines:
@@ -103,7 +106,7 @@ class Lines:
             # The decision has just given the reason.
             told = body["reason"] in (self._moved_because, body["purpose"])
             yield body["purpose"] if told else f"{body['purpose']}: {body['reason']}"
-        elif state in _PLACEMENT_WORDS:
+        elif state in _PLACEMENT_WORDS and not (state is PlacementState.STOPPING and body["purpose"] in _ENDED):
             detail = body["detail"].splitlines()
             yield _PLACEMENT_WORDS[state].format_map({**body, "detail": detail[0] if detail else "no reason given"})
         if state.final:

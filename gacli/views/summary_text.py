@@ -44,12 +44,16 @@ def _what_happened(summary: Mapping[str, Any]) -> str:
 def _table(sites: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[str]:
     rows = [("site", "zone", "time", "energy", "emissions")]
     rows += [
-        (site["site"], site["zone"], fmt.duration(site["time_s"]), _kwh(site["energy_kwh"]), fmt.mass(site["emissions_g"]))
+        (site["site"], site["zone"], *_figures(site["time_s"], site["energy_kwh"], site["emissions_g"]))
         for site in sites
-    ]  # fmt: skip
+    ]
     time_s = sum(site["time_s"] for site in sites)
-    rows.append(("total", "", fmt.duration(time_s), _kwh(summary["energy_kwh"]), fmt.mass(summary["emissions_g"])))
+    rows.append(("total", "", *_figures(time_s, summary["energy_kwh"], summary["emissions_g"])))
     return aligned(rows, right=(2, 3, 4))
+
+
+def _figures(time_s: float, energy_kwh: float, emissions_g: float) -> tuple[str, str, str]:
+    return fmt.duration(time_s), fmt.energy(energy_kwh * JOULES_PER_KWH), fmt.mass(emissions_g)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
@@ -62,7 +66,3 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list
         ).rstrip()
         for row in rows
     ]
-
-
-def _kwh(energy_kwh: float) -> str:
-    return fmt.energy(energy_kwh * JOULES_PER_KWH)

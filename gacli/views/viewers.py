@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TextIO
+from typing import Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from gacli.core.site import Site
 from gacli.store import Store

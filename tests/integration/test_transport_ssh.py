@@ -206,3 +206,12 @@ def test_close_and_use_again(ssh_host: SshHost) -> None:
     ssh_host.close()
     ssh_host.close()
     assert ssh_host.run(["true"]).exit_code == 0
+
+
+def test_host_that_allows_one_session_at_a_time(tmp_path: Path, pins: Pins) -> None:
+    with Sshd(tmp_path / "narrow", config="MaxSessions 1") as sshd:
+        host = SshHost(sshd.endpoint(), pins=pins, label="narrow")
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda number: host.run(["echo", str(number)]).stdout, range(8)))
+        assert results == [b"%d\n" % number for number in range(8)]
+        host.close()

@@ -182,7 +182,8 @@ def started(run: Run) -> str:
     for hour in range(1, 8):
         run.decide(
             at(hour), Action.STAY,
-            f"best other: oregon {100 + hour} g/kWh vs frankfurt 380 g/kWh: −70.1%, but here for {hour}.0 h of 8.0 h dwell",
+            f"best other: oregon {100 + hour} g/kWh vs frankfurt 380 g/kWh: −70.1%, but here for {hour}.0 h of 8.0 h"
+            " dwell",
         )  # fmt: skip
     return instance
 
