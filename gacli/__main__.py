@@ -29,13 +29,15 @@ def main() -> None:
 
 def _usage_or_bug(error: Exception) -> int:
     # Imported here: only a run that fails this way needs it.
-    from click.exceptions import Abort, ClickException, Exit
+    import typer
 
-    if isinstance(error, Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, Abort):
+    if isinstance(error, typer.Abort):
         return 130
-    if isinstance(error, ClickException):
+    # Newer typers have a click of their own whose UsageError they do not export: it is the base of what they do.
+    usage_error: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+    if isinstance(error, usage_error):
         error.show()
         return 2
     import traceback

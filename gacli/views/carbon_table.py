@@ -66,16 +66,16 @@ def carbon_table(rows: Sequence[CarbonRow], now: datetime, width: int) -> Render
     table.add_column("range", justify="right", no_wrap=True)
     table.add_column("age", justify="right", no_wrap=True)
     table.add_column("what", no_wrap=True)
-    table.add_column("source", no_wrap=True, overflow="ellipsis")
+    if wide:
+        table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=30)
     for row in sorted(rows, key=_order):
         if row.grid.reading is None:
             continue
-        value, trend, age = grid_cells(row.grid, now, 24 if wide else 12)
+        value, _mark, trend, age = grid_cells(row.grid, now, 24 if wide else 12)
         low, high = row.grid.range_g_per_kwh or (0.0, 0.0)
-        table.add_row(
-            row.grid.zone, value, trend, f"{fmt.intensity(low)}–{fmt.intensity(high)}", age, _what(row.grid),
-            Text(row.grid.reading.source, style="dim"),
-        )  # fmt: skip
+        span = f"{fmt.intensity(low)}–{fmt.intensity(high)}"
+        source = [Text(row.grid.reading.source, style="dim")] if wide else []
+        table.add_row(row.grid.zone, value, trend, span, age, _what(row.grid), *source)
     unknown = [
         Text(f"{row.grid.zone}: {fmt.plain(row.unavailable)}", style="yellow") for row in rows if row.unavailable
     ]

@@ -70,10 +70,9 @@ class Lines:
             return ["", *summary_lines(event.body)]
         tell = self._tellers.get(event.kind)
         if tell is None:
-            words = [f"{event.kind}: " + ", ".join(f"{key} {value}" for key, value in event.body.items())]
-        else:
-            words = list(tell(event, event.body))
-        return [self.line(event.at, text) for text in words]
+            return [self.line(event.at, f"{event.kind}: " + ", ".join(f"{k} {v}" for k, v in event.body.items()))]
+        # One by one: what a teller learns after its words (that a placement is over, say) is no part of their line.
+        return [self.line(event.at, text) for text in tell(event, event.body)]
 
     def line(self, at: datetime, text: str) -> str:
         """`2024-06-03 14:05 UTC  frankfurt → oregon  …`, on one line whatever the text holds."""

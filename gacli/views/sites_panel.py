@@ -41,7 +41,8 @@ def sites_panel(view: JobView, width: int, *, most: int | None = None) -> Sectio
     table.add_column("", width=1)
     table.add_column("site", no_wrap=True, overflow="ellipsis", min_width=6, max_width=20 if wide else 14)
     table.add_column("zone", no_wrap=True, overflow="ellipsis", min_width=6, max_width=16 if wide else 12)
-    table.add_column("g/kWh", justify="right", no_wrap=True, min_width=6)
+    table.add_column("g/kWh", justify="right", no_wrap=True, min_width=5)
+    table.add_column("", no_wrap=True)
     table.add_column("last day" if wide else "12 h", no_wrap=True, min_width=26 if wide else 14)
     table.add_column("age", justify="right", no_wrap=True, min_width=5)
     if wide:
@@ -73,28 +74,24 @@ def chosen(sites: Sequence[SiteRow], most: int | None) -> tuple[list[SiteRow], l
     return [s for s in sites if s.name in first], [s for s in sites if s.name not in first]
 
 
-def grid_cells(grid: Grid, now: datetime, hours: int) -> tuple[Text, Text, str]:
-    """Intensity with its mark, trend with one block an hour, age."""
+def grid_cells(grid: Grid, now: datetime, hours: int) -> tuple[Text, Text, Text, Text]:
+    """Intensity, its mark, its trend with one block an hour, its age."""
     if grid.reading is None:
-        return Text("no data", style="yellow"), Text(""), fmt.UNKNOWN
-    mark = mark_of(grid)
-    value = Text.assemble(
-        (fmt.intensity(grid.reading.intensity_g_per_kwh), "yellow" if grid.stale else "bold"), " ", (mark, "yellow")
-    )
-    # One column for the mark, whether it is there or not, so that the numbers stay below each other.
-    value.pad_right(max(0, 1 - len(mark)))
+        return Text("no data", style="yellow"), Text(""), Text(""), Text(fmt.UNKNOWN)
+    value = Text(fmt.intensity(grid.reading.intensity_g_per_kwh), style="yellow" if grid.stale else "bold")
     spark = sparkline(hourly(grid.readings, now, hours))
+    trend = Text.assemble((grid.trend.arrow, _TREND_STYLE[grid.trend]), " ", (spark, "cyan"))
     age = fmt.UNKNOWN if grid.age_s is None else fmt.duration(max(0.0, grid.age_s))
-    return value, Text.assemble((grid.trend.arrow, _TREND_STYLE[grid.trend]), " ", (spark, "cyan")), age
+    return value, Text(mark_of(grid), style="yellow"), trend, Text(age)
 
 
 def _cells(site: SiteRow, view: JobView, width: int) -> list[RenderableType]:
     wide = width >= _WIDE
-    value, trend, age = grid_cells(site.grid, view.now, 24 if wide else 12)
+    grid = grid_cells(site.grid, view.now, 24 if wide else 12)
     mark, style = _MARK[site.role]
     note = Text(*((fmt.plain(site.because), "yellow") if site.role is Role.BLOCKED else _NOTE[site.role]))
     cells: list[RenderableType] = [Text(mark, style=style)]
-    cells += [Text(site.name, style="bold" if site.role is Role.HOLDS else ""), Text(site.grid.zone), value, trend, age]
+    cells += [Text(site.name, style="bold" if site.role is Role.HOLDS else ""), Text(site.grid.zone), *grid]
     if wide:
         low_high = site.grid.range_g_per_kwh
         cells.append("" if low_high is None else f"{fmt.intensity(low_high[0])}–{fmt.intensity(low_high[1])}")

@@ -17,10 +17,11 @@ Answer = TypeVar("Answer", bound=BaseModel)
 HASHING_TIMEOUT_S = 2 * 3600.0
 """Reading every byte of a large checkpoint from a slow disk takes long and is no sign of a dead machine."""
 
+# -I, -S: nothing that is installed there, or set in the environment, may slow the agent down or break it.
 _CALL = """
-if [ ! -f "$1/agent.py" ]; then echo '{"ok": false, "error": "not_prepared"}'; exit 0; fi
+if [ ! -f "$1/agent.pyz" ]; then echo '{"ok": false, "error": "not_prepared"}'; exit 0; fi
 job=$1 verb=$2; shift 2
-exec python3 -I "$job/agent.py" "$verb" "$@" --job-dir "$job"
+exec python3 -I -S "$job/agent.pyz" "$verb" "$@" --job-dir "$job"
 """
 
 
@@ -65,7 +66,7 @@ def ask(
     timeout_s: float = 60.0,
     what: str = "",
 ) -> Answer:
-    """Run `agent.py VERB` and parse its answer.
+    """Run `agent.pyz VERB` and parse its answer.
 
     what: what was being done, for messages. Raises the error that the agent's answer stands for (LockHeld,
     StaleGeneration, DiskFull, CheckpointInvalid, NotPrepared, GaError), CommandFailed when it gave none, GaError when
@@ -76,7 +77,7 @@ def ask(
     done = host.run(argv, stdin=payload, timeout_s=timeout_s)
     if done.exit_code != 0:
         raise CommandFailed(
-            command=f"agent.py {' '.join([verb, *arguments])}",
+            command=f"agent.pyz {' '.join([verb, *arguments])}",
             host=host.label,
             exit_code=done.exit_code,
             stdout=done.stdout.decode(errors="replace"),

@@ -10,7 +10,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ga_playbooks.agent import WHOLE, bad_files, manifest_problem, read_json, sync_path, write_json
+from ga_playbooks.agent.files import read_json, sync_path, write_json
+from ga_playbooks.agent.manifests import bad_files, manifest_problem
+from ga_playbooks.agent.whole import WHOLE
 from ga_playbooks.ask import HASHING_TIMEOUT_S, NotPrepared, ask
 from ga_playbooks.layout import JobFolder
 from ga_playbooks.messages import CheckpointsAnswer, Done, ManifestAnswer, ReceiveAnswer

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from ga_playbooks.agent import manifest_digest, write_json
+from ga_playbooks.agent.files import write_json
+from ga_playbooks.agent.manifests import manifest_digest
 from ga_playbooks.ask import NotPrepared
 from ga_playbooks.checkpoints import holds
 from ga_playbooks.fake_trainer import Faults, ModelledRun, TrainerModel

@@ -28,7 +28,7 @@ class JobFolder:
 
     @property
     def agent(self) -> str:
-        return f"{self.path}/agent.py"
+        return f"{self.path}/agent.pyz"
 
     @property
     def helper(self) -> str:

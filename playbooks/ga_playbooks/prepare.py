@@ -6,12 +6,12 @@ On a machine that is ready this costs one command and one rsync that finds nothi
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shlex
 from pathlib import Path, PurePosixPath
 
 from ga_playbooks.ask import ask, parse_answer
+from ga_playbooks.bundle import agent_zip, helper_source
 from ga_playbooks.layout import JobFolder, checkpoint_folder
 from ga_playbooks.messages import Done, Message
 from gacli.errors import CommandFailed, DiskFull, GaError
@@ -58,15 +58,16 @@ if facts["python"] >= [3, 8] and sys.platform.startswith("linux"):
             json.dump({"checkpoint_dir": checkpoints}, file)
     facts.update(
         free_bytes=shutil.disk_usage(job).free,
-        agent=sha256("agent.py"),
+        agent=sha256("agent.pyz"),
         helper=sha256("lib/ga_trainer.py"),
         setup=load("setup.done"),
     )
 print(json.dumps(facts))
 """
 
-# Written whole under another name first: an agent may be started from the file at any moment.
-_PUT = 'cat > "$1.new" && mv "$1.new" "$1"'
+# Written whole under another name first: an agent may be started from the file at any moment. A connection that was cut
+# looks like the content's end, so its size is looked at.
+_PUT = 'cat > "$1.new" && [ "$(wc -c < "$1.new")" -eq "$2" ] && mv "$1.new" "$1"'
 
 
 class SetupDone(Message):
@@ -88,11 +89,8 @@ def prepare(host: Host, work: WorkSpec, on_step: OnStep) -> None:
     job = JobFolder(work.job_id)
     on_step(StepProgress(what="checking", detail=host.label))
     facts = check_machine(host, job, work)
-    for path, name, present in (
-        (job.agent, "ga_playbooks.agent", facts.agent),
-        (job.helper, "ga_trainer", facts.helper),
-    ):
-        put_module(host, path, name, present)
+    put_file(host, job.agent, agent_zip(), facts.agent)
+    put_file(host, job.helper, helper_source(), facts.helper)
     push_work(host, job, work, on_step)
     run_setup(host, job, work, facts.setup, on_step)
 
@@ -132,15 +130,11 @@ def check_machine(host: Host, job: JobFolder, work: WorkSpec) -> Facts:
     return facts
 
 
-def put_module(host: Host, path: str, name: str, present: str) -> None:
-    """Send a travelling module's file when the one there has another content."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise GaError(f"the installed module {name} has no file", hint="Install ga-cli again.")
-    content = Path(spec.origin).read_bytes()
+def put_file(host: Host, path: str, content: bytes, present: str) -> None:
+    """Send a travelling file when the one there has another content. present: the SHA-256 of that one."""
     if hashlib.sha256(content).hexdigest() == present:
         return
-    done = host.run(["sh", "-c", _PUT, "sh", path], stdin=content)
+    done = host.run(["sh", "-c", _PUT, "sh", path, str(len(content))], stdin=content)
     if done.exit_code != 0:
         stderr = done.stderr.decode(errors="replace")
         raise CommandFailed(command=f"cat > {path}", host=host.label, exit_code=done.exit_code, stderr=stderr)

@@ -16,9 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-import ga_playbooks.agent
+from ga_playbooks.bundle import agent_zip
 
-AGENT = Path(ga_playbooks.agent.__file__)
 SCRIPTS = Path(__file__).parents[1] / "data" / "agent"
 PATIENCE_S = 30.0
 Json = dict[str, Any]
@@ -32,10 +31,12 @@ class Job:
         self.environment = {**os.environ, "GA_METER": "model"}
         shutil.copytree(SCRIPTS, folder / "work", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "work" / "sub").mkdir()
+        self.agent = folder / "agent.pyz"
+        self.agent.write_bytes(agent_zip())
 
     def call(self, verb: str, *arguments: str, stdin: Json | None = None) -> Json:
         done = subprocess.run(
-            [sys.executable, "-I", str(AGENT), verb, "--job-dir", str(self.folder), *arguments],
+            [sys.executable, "-I", "-S", str(self.agent), verb, "--job-dir", str(self.folder), *arguments],
             input=json.dumps(stdin).encode(),
             stdout=subprocess.PIPE,
             env=self.environment,
@@ -151,7 +152,7 @@ def test_one_live_trainer_and_no_return_to_an_older_generation(job: Job) -> None
 
 
 def test_the_launchers_death_harms_nobody(job: Job) -> None:
-    call = f"{sys.executable} -I {AGENT} launch --job-dir {job.folder}; exec sleep 60"
+    call = f"{sys.executable} -I -S {job.agent} launch --job-dir {job.folder}; exec sleep 60"
     launcher = subprocess.Popen(
         ["/bin/sh", "-c", call],
         stdin=subprocess.PIPE,

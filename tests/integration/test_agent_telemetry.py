@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-import ga_playbooks.agent
+from ga_playbooks.bundle import agent_zip
 
-AGENT = Path(ga_playbooks.agent.__file__)
 SCRIPTS = Path(__file__).parents[1] / "data" / "agent"
 IDLE_W, BUSY_W, SAMPLE_S = 100.0, 300.0, 0.2
 Json = dict[str, Any]
@@ -28,9 +27,11 @@ def train(tmp_path: Path) -> Iterator[Train]:
     """Runs a command to its end under the agent; gives the exit record and all telemetry."""
     folder = tmp_path / "job"
     (folder / "work").mkdir(parents=True)
+    agent = folder / "agent.pyz"
+    agent.write_bytes(agent_zip())
 
     def call(verb: str, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Json:
-        argv = [sys.executable, "-I", str(AGENT), verb, "--job-dir", str(folder), *arguments]
+        argv = [sys.executable, "-I", "-S", str(agent), verb, "--job-dir", str(folder), *arguments]
         done = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, check=True, env=env, timeout=30)
         answer = json.loads(done.stdout)
         assert answer["ok"], answer
@@ -172,9 +173,10 @@ def test_gpus_are_metered_by_their_driver_and_the_rest_is_said_to_be_modelled(tr
     program.chmod(0o755)
     _, records = train("sleep 0.5", env={"PATH": f"{program.parent}:{os.environ['PATH']}", "GA_METER": ""})
     assert records[0]["gpus"] == 2
-    for sample in of_kind(records, "power"):
-        duration_s = sample["t1"] - sample["t0"]
+    power = of_kind(records, "power")
+    for sample in power:
         assert sample["meter"] in ("nvidia-smi+model", "nvidia-smi+rapl")
         assert sample["modelled"] == ("model" in sample["meter"])
         assert sample["gpu_percent"] == 50.0
-        assert sample["energy_j"] >= 400.0 * duration_s * 0.98
+    # In all: where one sample ends and the next begins, the driver's reading may be some milliseconds off.
+    assert sum(sample["energy_j"] for sample in power) >= 400.0 * (power[-1]["t1"] - power[0]["t0"]) * 0.999

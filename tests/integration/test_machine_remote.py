@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-import ga_playbooks.agent
+from ga_playbooks.agent.manifests import manifest_digest
+from ga_playbooks.bundle import agent_zip
 from ga_playbooks.remote_machine import RemoteMachine
 from gacli.core.site import PowerModel
 from gacli.errors import CheckpointInvalid, DiskFull, GaError, LockHeld, StaleGeneration
@@ -193,10 +194,10 @@ def test_preparing_again_is_quick_and_leaves_what_scripts_wrote(places: tuple[Pl
     assert not (oslo.job / "work" / "scratch.tmp").exists()
     assert oslo.prepare(work) == ["run", "push"]
     assert len(first) == 1 + 2 + 1 + 2
-    (oslo.job / "agent.py").write_text("damaged")
+    (oslo.job / "agent.pyz").write_text("damaged")
     (work.work_folder / "train.py").write_text("new")
     assert oslo.prepare(work) == ["run", "run", "push"]
-    assert (oslo.job / "agent.py").read_text() == Path(ga_playbooks.agent.__file__).read_text()
+    assert (oslo.job / "agent.pyz").read_bytes() == agent_zip()
     assert (oslo.job / "work" / "train.py").read_text() == "new"
     assert (oslo.job / "work" / "out.txt").read_text() == "one\ntwo\n"
     assert [(step.detail, step.done, step.total) for step in oslo.steps if step.what == "setting up"] == [
@@ -256,7 +257,7 @@ def save_step(place: Place, step: int, content: bytes = b"weights") -> None:
     folder.mkdir(parents=True)
     (folder / "model.bin").write_bytes(content)
     files = [{"path": "model.bin", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}]
-    digest = ga_playbooks.agent.manifest_digest(files)
+    digest = manifest_digest(files)
     manifest = {"format": 1, "step": step, "files": files, "sha256": digest}
     (folder / "manifest.json").write_text(json.dumps(manifest))
 

@@ -100,7 +100,6 @@ class World:
 
     def new_controller(self) -> Controller:
         """As after a crash: nothing but the store and the world is left."""
-        providers: dict[str, Provider] = {"fake": self.provider}
         context = Context(
             job_id=self.job_id,
             plan=JobPlan(
@@ -120,12 +119,15 @@ class World:
             clock=self.clock,
             carbon=self.carbon,
             policy=self.policy,
-            providers=providers,
+            providers=self.providers(),
             connect=self.connect,
             tasks=InlineTasks(),
             folders=self.folders,
         )
         return Controller(context)
+
+    def providers(self) -> dict[str, Provider]:
+        return {"fake": self.provider}
 
     def connect(self, instance: Instance) -> Machine:
         return FakeMachine(self.clock, self.model, self.disk(instance.instance_id), label=instance.site)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ga_playbooks.agent
 import ga_trainer
-from ga_playbooks import agent
+from ga_playbooks.agent.manifests import manifest_digest, manifest_problem
+from ga_playbooks.agent.progress import parse_progress
+from ga_playbooks.agent.rapl import RaplMeter
+from ga_playbooks.agent.records import last_seq, read_records
 
-TRAVELLING = [Path(agent.__file__), Path(ga_trainer.__file__)]
+MODULES = sorted(Path(ga_playbooks.agent.__file__).parent.glob("*.py"))
 
 
-@pytest.mark.parametrize("path", TRAVELLING, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*MODULES, Path(ga_trainer.__file__)], ids=lambda path: path.name)
 def test_travelling_files_are_python_3_8_of_the_standard_library(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 8))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    ours = {name for name in imported if name.split(".")[0] in ("gacli", "ga_playbooks", "ga_providers", "ga_trainer")}
-    assert not ours
+    # Its own modules are named relatively (level 1): they have another package's name in the zip.
+    imported |= {f"{node.module}" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level != 1}
+    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "__main__"], ids=lambda path: path.name)
+def test_nothing_is_imported_once_work_has_begun(path: Path) -> None:
+    """The zip that a running agent came from may have been replaced."""
+    tree = ast.parse(path.read_text())
+    late = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) and node not in tree.body]
+    assert not late
 
 
 @given(
@@ -42,23 +55,23 @@ def test_reading_in_pieces_gives_every_record_once(
     got: list[str] = []
     more, position = True, after
     while more:
-        records, more = agent.read_records(str(path), position, limit)
+        records, more = read_records(str(path), position, limit)
         assert records or not more
         assert sum(map(len, records[:-1])) <= limit
         got += records
         position = json.loads(records[-1])["seq"] if records else position
     assert got == lines[after:]
-    assert agent.last_seq(str(path)) == len(lines)
+    assert last_seq(str(path)) == len(lines)
 
 
 def test_a_missing_file_has_no_records(tmp_path: Path) -> None:
-    assert agent.read_records(str(tmp_path / "none"), 0, 100) == ([], False)
-    assert agent.last_seq(str(tmp_path / "none")) == 0
+    assert read_records(str(tmp_path / "none"), 0, 100) == ([], False)
+    assert last_seq(str(tmp_path / "none")) == 0
 
 
 @given(st.binary(max_size=200))
 def test_no_line_of_a_script_breaks_the_agent(line: bytes) -> None:
-    report = agent.parse_progress(line)
+    report = parse_progress(line)
     assert report is None or report[0] in ("progress", "saved", "save_begin", "complete")
 
 
@@ -75,7 +88,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st
     )
 )
 def test_whatever_is_taken_from_a_script_is_plain_json(report: dict[str, Any]) -> None:
-    parsed = agent.parse_progress(json.dumps(report).encode())
+    parsed = parse_progress(json.dumps(report).encode())
     if parsed is not None:
         json.dumps(parsed[1], allow_nan=False)
 
@@ -94,7 +107,7 @@ def test_rapl_adds_packages_and_memory_and_survives_the_wrap(tmp_path: Path) -> 
     memory = rapl_zone(tmp_path, "intel-rapl:0:1", "dram", 5_000_000)
     rapl_zone(tmp_path, "intel-rapl:0:0", "core", 7)  # a part of the package
     rapl_zone(tmp_path, "intel-rapl:1", "psys", 7)  # holds the package
-    meter = agent.RaplMeter(str(tmp_path))
+    meter = RaplMeter(str(tmp_path))
     assert meter.works
     package.write_text("2000000\n")
     memory.write_text("9000000\n")
@@ -103,7 +116,7 @@ def test_rapl_adds_packages_and_memory_and_survives_the_wrap(tmp_path: Path) -> 
 
 
 def test_no_rapl_is_no_meter(tmp_path: Path) -> None:
-    assert not agent.RaplMeter(str(tmp_path)).works
+    assert not RaplMeter(str(tmp_path)).works
 
 
 FILES = st.lists(
@@ -115,12 +128,12 @@ FILES = st.lists(
 @given(FILES)
 def test_agent_and_helper_agree_on_a_checkpoints_digest(files: list[tuple[str, int, str]]) -> None:
     listed = [{"path": path, "size": size, "sha256": sha256} for path, size, sha256 in files]
-    assert agent.manifest_digest(listed) == ga_trainer.digest(files)
+    assert manifest_digest(listed) == ga_trainer.digest(files)
 
 
 def manifest(path: object = "model.bin", **changes: object) -> dict[str, Any]:
     files = [{"path": path, "size": 1, "sha256": "0" * 64}]
-    good = {"format": 1, "step": 3, "files": files, "sha256": agent.manifest_digest(files)}
+    good = {"format": 1, "step": 3, "files": files, "sha256": manifest_digest(files)}
     return {**good, **changes}
 
 
@@ -143,5 +156,5 @@ def manifest(path: object = "model.bin", **changes: object) -> dict[str, Any]:
     ],
 )
 def test_a_manifest_is_trusted_only_when_it_is_sound(found: dict[str, Any] | None, problem: str) -> None:
-    assert problem in agent.manifest_problem(found)
-    assert bool(agent.manifest_problem(found)) == bool(problem)
+    assert problem in manifest_problem(found)
+    assert bool(manifest_problem(found)) == bool(problem)

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.viewed_job import START
 
 from gacli.core.carbon import Quality, Reading, Scope, Signal
 from gacli.views.trend import Trend, hourly, sparkline, trend_of
-from support.viewed_job import START
 
 
 def _readings(values: Sequence[float]) -> list[Reading]:
