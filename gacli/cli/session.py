@@ -52,13 +52,13 @@ def watch(folders: Folders, store: Store, job: JobRecord, *, as_json: bool, afte
     from gacli.engine.process import is_alive
     from gacli.views.follow import Mode, follow
 
-    clock = clock_of(job)
+    clock, loaded = clock_of(job), config_of(job)
     console = Console()
     mode = Mode.JSON if as_json else Mode.LIVE if console.is_terminal else Mode.LINES
     return follow(
         store,
         job.job_id,
-        plan_of(config_of(job), job.job_id).sites,
+        plan_of(loaded, job.job_id).sites,
         mode=mode,
         is_alive=lambda: is_alive(folders, job.job_id),
         clock_now=clock.now,
@@ -66,4 +66,5 @@ def watch(folders: Folders, store: Store, job: JobRecord, *, as_json: bool, afte
         console=console,
         out=sys.stdout,
         after_event=after_event,
+        max_age_s=loaded.config.carbon.max_age,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import IO
@@ -15,7 +17,11 @@ from gacli.engine.controller import Controller
 from gacli.errors import GaError
 from gacli.folders import Folders
 from gacli.store import Store
+from gacli.store.controllers import ControllerReplaced
 from gacli.transport.process import spawn_detached
+
+_TRIES = 20
+_TRY_S = 0.05
 
 
 def is_alive(folders: Folders, job_id: str) -> bool:
@@ -39,7 +45,7 @@ def start(folders: Folders, job_id: str) -> None:
 def main(job_id: str) -> int:
     """Control the job until it is over; the exit code says how this process ended, not the job."""
     folders = Folders.of_user()
-    lock = _try_lock(folders.controller_lock(job_id))
+    lock = _lock(folders.controller_lock(job_id))
     if lock is None:
         print(f"{job_id} has a controller already", flush=True)
         return 1
@@ -49,7 +55,11 @@ def main(job_id: str) -> int:
         lock.flush()
         store = Store(folders.database)
         try:
+            store.controllers.take_over(job_id, host=socket.gethostname(), pid=os.getpid(), epoch_s=real_epoch_s())
             Controller(context_of(store, job_id, folders)).run()
+        except ControllerReplaced as error:
+            print(error, flush=True)
+            return error.exit_code
         except GaError as error:
             _tell(store, job_id, "controller", str(error))
             return error.exit_code
@@ -68,6 +78,16 @@ def _tell(store: Store, job_id: str, about: str, message: str) -> None:
     print(message, flush=True)
     now = clock_of(store.jobs.get(job_id)).now()
     store.journal.event(job_id, now, real_epoch_s(), "error", {"about": about, "message": message})
+
+
+def _lock(path: Path) -> IO[str] | None:
+    """As `_try_lock`, for a little longer: somebody who only asks whether we live holds it for an instant."""
+    for _ in range(_TRIES):
+        lock = _try_lock(path)
+        if lock is not None:
+            return lock
+        time.sleep(_TRY_S)
+    return None
 
 
 def _try_lock(path: Path) -> IO[str] | None:

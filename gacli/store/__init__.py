@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gacli.store.controllers import Controllers
 from gacli.store.database import Database
 from gacli.store.instances import Instances
 from gacli.store.jobs import Jobs
@@ -20,6 +21,7 @@ class Store:
         self.jobs = Jobs(self.database)
         self.instances = Instances(self.database)
         self.placements = Placements(self.database)
+        self.controllers = Controllers(self.database)
         self.ledger = Ledger(self.database)
         self.journal = Journal(self.database)
         self.transaction = self.database.transaction

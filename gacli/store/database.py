@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -20,7 +20,7 @@ def to_text(instant: datetime) -> str:
 
 def to_time(text: str) -> datetime:
     """The aware UTC datetime that `to_text` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def to_json(value: object) -> str:
@@ -30,8 +30,11 @@ def to_json(value: object) -> str:
 class Database:
     """One connection. Writers wait for each other; readers never wait (WAL). Committed means on the disk.
 
-    path: the file, or None for a database in memory (the fake).
+    path: the file, or None for a database in memory (the fake). guard: called inside every transaction before anything
+    is written; it raises when this connection may not write any more.
     """
+
+    guard: Callable[[sqlite3.Connection], None] | None = None
 
     def __init__(self, path: Path | None) -> None:
         try:
@@ -57,6 +60,8 @@ class Database:
             return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
+            if self.guard is not None:
+                self.guard(self.connection)
             yield self.connection
         except BaseException:
             self.connection.execute("ROLLBACK")

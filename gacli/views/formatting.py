@@ -145,7 +145,7 @@ def _scaled(value: float, units: tuple[str, ...], *, smaller: str = "") -> str:
 
     smaller: the unit for what is less than a tenth of the first.
     """
-    if smaller and 0 < abs(value) < 0.0995:
+    if smaller and 5e-6 < abs(value) < 0.0995:
         return f"{_digits(value * 1e3)} {smaller}"
     index = 0
     while abs(value) >= 999.5 and index < len(units) - 1:

@@ -107,12 +107,18 @@ def _step(label: str, step: StepProgress, width: int) -> RenderableType:
 
 
 def _bar(label: Text, done: float, total: float, tail: Text, width: int) -> Table:
-    """Label, bar, tail on one line of exactly `width` columns; the bar takes what the others leave, within reason."""
+    """Label, bar, tail on one line of at most `width` columns; the bar takes what the others leave, within reason."""
     room = width - min(label.cell_len, width // 2) - tail.cell_len - 3
     length = max(4, min(room, 40))
     grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
     grid.add_column(no_wrap=True, max_width=max(8, width - length - tail.cell_len - 3))
     grid.add_column(width=length)
     grid.add_column(no_wrap=True)
-    grid.add_row(label, ProgressBar(total=total, completed=min(done, total), width=length), tail)
+    grid.add_row(
+        label,
+        ProgressBar(
+            total=total, completed=min(done, total), width=length, complete_style="cyan", finished_style="green"
+        ),
+        tail,
+    )
     return grid

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from gacli.core.carbon import Signal
 from gacli.core.decision import Action, Decision
@@ -81,7 +82,7 @@ def read_report(store: Store, job_id: str, sites: Sequence[Site], now: datetime)
         signals=_signals(store, job_id, sites, now),
         decisions=moved,
         stays=len(decisions) - len(moved),
-        generations=tuple(_generation(record, placements, reached) for record in generations),
+        generations=tuple(_generation(record, placements, _furthest(generations, reached)) for record in generations),
         placements=tuple(_placement(store, record, generations) for record in placements),
         notices=tuple(notices),
     )
@@ -121,6 +122,15 @@ def _events(store: Store, job_id: str) -> Iterator[Event]:
 def _signals(store: Store, job_id: str, sites: Sequence[Site], now: datetime) -> tuple[Signal, ...]:
     newest = (store.ledger.readings(job_id, site.zone, now, now) for site in sites)
     return tuple(dict.fromkeys(readings[-1].signal for readings in newest if readings))
+
+
+def _furthest(generations: Sequence[GenerationRecord], told: Mapping[int, int]) -> dict[int, int]:
+    """By generation: not every step is told, but whatever the next one started from had been reached."""
+    furthest = dict(told)
+    for before, after in pairwise(generations):
+        if after.from_step > furthest.get(before.generation, -1):
+            furthest[before.generation] = after.from_step
+    return furthest
 
 
 def _generation(

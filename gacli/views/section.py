@@ -32,7 +32,7 @@ def panel(title: str, lines: list[RenderableType], rows: int, *, note: str = "",
     return Section(
         Panel(
             Group(*lines),
-            title=Text(title, style="bold"),
+            title=Text(title, style="bold not dim"),
             title_align="left",
             subtitle=Text(note, style="dim") if note else None,
             subtitle_align="right",

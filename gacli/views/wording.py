@@ -48,7 +48,7 @@ def saving(baseline_site: str, baseline_g: float, actual_g: float) -> str:
     stayed = f"staying at {baseline_site} would have emitted {fmt.mass(baseline_g)}"
     saved_g = baseline_g - actual_g
     share = f" ({fmt.percent(abs(100.0 * saved_g / baseline_g))})" if baseline_g > 0 else ""
-    if fmt.mass(abs(saved_g)) == fmt.mass(0):
+    if abs(saved_g) < 0.0005 * baseline_g:
         return f"{stayed}: as much"
     return f"{stayed}: {fmt.mass(abs(saved_g))} {'saved' if saved_g > 0 else 'more emitted'}{share}"
 

@@ -1,4 +1,4 @@
-"""Training scripts that misbehave, through the real command line on a mock site: a clear end, nothing lost, nothing left."""
+"""Training scripts that misbehave, through the real command line on mock sites: a clear end, nothing lost or left."""
 
 from __future__ import annotations
 

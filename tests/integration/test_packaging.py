@@ -33,7 +33,7 @@ DATA_FILES = {
     "gacli/carbon/data/typical_days.csv",
     "gacli/py.typed",
     "gacli/store/migrations/0001_first.sql",
-    "ga_playbooks/agent.py",
+    "ga_playbooks/agent/__main__.py",
     "ga_trainer.py",
 }
 

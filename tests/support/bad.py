@@ -88,6 +88,18 @@ class Ga:
         self._watchers.append(watcher)
         return watcher
 
+    def begin(self, config: Path, *options: str) -> subprocess.Popen[str]:
+        """`ga run` on its way: the job is in the store."""
+        watcher = self.start("run", *options, config)
+
+        def known() -> bool:
+            assert watcher.poll() is None, self.finish(watcher)
+            # The folder's and the store's first moments belong to whoever makes them.
+            return self.folders.database.exists() and self.folders.job("job-1").exists()
+
+        wait_for(known, "the job")
+        return watcher
+
     def finish(self, watcher: subprocess.Popen[str], *, timeout_s: float = 90.0) -> Said:
         out, err = watcher.communicate(timeout=timeout_s)
         return Said(exit_code=watcher.returncode, out=out, err=err)

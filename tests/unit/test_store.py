@@ -16,6 +16,7 @@ from gacli.core.job import Checkpoint, JobState
 from gacli.core.placement import PlacementState
 from gacli.errors import GaError
 from gacli.store import Store
+from gacli.store.controllers import ControllerReplaced
 from gacli.store.database import Database, to_text, to_time
 from gacli.store.instances import Accounting, Holding
 from gacli.store.jobs import JobRecord
@@ -224,3 +225,17 @@ def emission(start: datetime, end: datetime, energy_j: float, intensity: float) 
         carbon_source="table",
         extrapolated=False,
     )
+
+
+def test_a_controller_that_was_replaced_cannot_write(tmp_path: Path) -> None:
+    first, second = Store(tmp_path / "ga.db"), Store(tmp_path / "ga.db")
+    new_job(first)
+    assert first.controllers.take_over("job-1", host="h", pid=1, epoch_s=0.0) == 1
+    first.jobs.set_state("job-1", JobState.RUNNING, "first")
+    assert second.controllers.take_over("job-1", host="h", pid=2, epoch_s=1.0) == 2
+    with pytest.raises(ControllerReplaced):
+        first.jobs.set_state("job-1", JobState.FAILED, "late")
+    assert second.jobs.get("job-1").state is JobState.RUNNING
+    newest = second.controllers.newest("job-1")
+    assert newest is not None
+    assert newest.pid == 2

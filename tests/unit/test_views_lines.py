@@ -235,6 +235,7 @@ def test_the_summary_of_a_job_that_came_to_nothing() -> None:
     [
         (504.0, "staying at frankfurt would have emitted 820 g: 316 g saved (38.5 %)"),
         (840.0, "staying at frankfurt would have emitted 820 g: 20 g more emitted (2.4 %)"),
+        (820.01, "staying at frankfurt would have emitted 820 g: as much"),
         (820.0, "staying at frankfurt would have emitted 820 g: as much"),
     ],
 )

@@ -56,6 +56,7 @@ def test_a_job_that_has_done_nothing() -> None:
     ("checkpoint_step", "from_step", "lost"),
     [
         (1240, 1240, 0),
+        (1260, 1260, 0),  # saved after the last step that was told
         (1200, 1200, 40),
         (-1, -1, None),  # a script that tells no steps with its checkpoints: nobody knows
         (None, -1, 1240),  # from nothing

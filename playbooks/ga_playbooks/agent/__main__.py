@@ -41,7 +41,8 @@ class Call(NamedTuple):
 
 
 def parse(argv: List[str]) -> Call:
-    """Raises ValueError, LookupError or getopt.GetoptError for what is no call. getopt: argparse is slower by a fifth of a poll."""
+    """Raises ValueError, LookupError or getopt.GetoptError for what is no call."""
+    # argparse would make each poll a fifth slower.
     given, words = getopt.gnu_getopt(argv, "", OPTIONS)
     verb, name = [*words, ""] if len(words) == 1 else words
     options = dict(given)

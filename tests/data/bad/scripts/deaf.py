@@ -1,4 +1,4 @@
-"""Ignores every polite request to stop; saves now and then all the same."""
+"""Hears every polite request to stop and does nothing about it; saves now and then all the same."""
 
 import json
 import signal
@@ -7,8 +7,8 @@ import time
 import ga_trainer
 
 run = ga_trainer.Run()
-signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.signal(signal.SIGTERM, lambda *_: None)
 found = run.restore()
 step = found.step if found else 0
 while True:
