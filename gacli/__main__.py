@@ -13,7 +13,8 @@ def main() -> None:
     try:
         from gacli.cli.app import app
 
-        app(standalone_mode=False)
+        # Typer does not raise its Exit but returns the code, and it takes ^C to be one.
+        sys.exit(app(standalone_mode=False))
     except GaError as error:
         _say(str(error))
         sys.exit(error.exit_code)
@@ -45,10 +46,15 @@ def _usage_or_bug(error: Exception) -> int:
     from gacli.folders import Folders
 
     folders = Folders.of_user()
-    folders.make()
     path = folders.root / "internal-error.txt"
-    path.write_text(traceback.format_exc())
-    _say(f"internal error: {type(error).__name__}: {error}\n  → please report it with {path}")
+    try:
+        folders.make()
+        path.write_text(traceback.format_exc())
+        where = str(path)
+    except OSError:
+        traceback.print_exc()
+        where = "the lines above"
+    _say(f"internal error: {type(error).__name__}: {error}\n  → please report it with {where}")
     return 3
 
 

@@ -77,6 +77,14 @@ class CheckpointInvalid(GaError):
     """A checkpoint's files do not match its manifest."""
 
 
+class TransferUnreachable(GaError):
+    """A machine could not bring a checkpoint straight to another one; through the controller it may go."""
+
+
+class PeerKeyChanged(TransferUnreachable):
+    """The machine that a checkpoint was to go to showed its peer another host key than the pinned one."""
+
+
 class DiskFull(GaError):
     """Not enough free space where a checkpoint or the work folder should go."""
 

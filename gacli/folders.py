@@ -31,6 +31,11 @@ class Folders:
         return self.root / "ga.db"
 
     @property
+    def store_id(self) -> Path:
+        """Tells this state folder's instances from those of others."""
+        return self.root / "store-id"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

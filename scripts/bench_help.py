@@ -67,7 +67,8 @@ def main() -> None:
     if not _GA.exists():
         raise SystemExit(f"{_GA}: expected ga beside this Python, found no such file; run `make install`")
     console = Console()
-    timings = Table(title=f"{_RUNS} starts each, {platform.machine()}, Python {platform.python_version()}")
+    console.print(f"{_RUNS} starts each, {platform.machine()}, Python {platform.python_version()}")
+    timings = Table()
     for header in ("command", "median", "fastest", "slowest", "median CPU"):
         timings.add_column(header, justify="left" if header == "command" else "right")
     median_s = 0.0
@@ -80,9 +81,8 @@ def main() -> None:
     console.print(timings)
 
     modules, packages = imported()
-    costs = Table(
-        title=f"ga --help imports {modules} modules; the dearest packages by their own time, under -X importtime"
-    )
+    console.print(f"`ga --help` imports {modules} modules; the dearest packages by their own time, under -X importtime")
+    costs = Table()
     costs.add_column("package")
     costs.add_column("time", justify="right")
     for package, self_us in packages.most_common(_PACKAGES_SHOWN):

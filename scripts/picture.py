@@ -23,7 +23,7 @@ from gacli.views.emissions import read_emissions
 from gacli.views.job_view import read_job
 from gacli.views.tables import dashboard
 
-_WIDTH = 110
+_WIDTH = 118
 _TARGET = Path(__file__).parent.parent / "docs" / "images" / "tables.svg"
 # The export names a font on somebody else's server: a picture in a README fetches nothing.
 _FONT_FACE = re.compile(r"\s*@font-face\s*\{[^}]*\}")

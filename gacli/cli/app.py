@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from gacli.cli import configuring, looking, running, steering
+from gacli.cli import configuring, fleet, looking, running, steering
 
 app = typer.Typer(
     name="ga",
     help="Train deep-learning jobs where and when electricity is clean.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help: Rich would have to be imported for it, Markdown and all, which takes longer than everything else.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -18,6 +20,7 @@ configuring.register(app)
 running.register(app)
 steering.register(app)
 looking.register(app)
+fleet.register(app)
 
 
 def _version(value: bool) -> None:

@@ -20,7 +20,7 @@ def init(
     path: Path = typer.Argument(Path("train.yaml"), help="The file to write."),
     name: str = typer.Option("train", help="The job's name."),
 ) -> None:
-    """Write a commented configuration that runs as it is, on mock machines of this computer."""
+    """Write a commented configuration. It runs as it is, on mock machines of this computer."""
     from gacli.config.template import template
 
     text = template(name)
@@ -38,7 +38,7 @@ def check(
     config: Path = typer.Argument(..., help="The YAML file to check."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """Read a configuration, its carbon data and its providers' options, and say what is wrong. Starts nothing."""
+    """Say what is wrong with a configuration, its carbon data and its providers' options. Starts nothing."""
     from gacli.cli.session import open_store
     from gacli.clock import anchor_now
     from gacli.config import build

@@ -58,7 +58,7 @@ def logs(
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on until the job is over."),
     generation: int | None = typer.Option(None, "--generation", "-g", help="Only this generation; all when left out."),
 ) -> None:
-    """Print what the training script wrote, in all its generations."""
+    """Print what the training script wrote."""
     folders, store = open_store()
     record = find_job(store, job)
     shown: dict[Path, int] = {}
@@ -79,7 +79,7 @@ def report(
     job: str | None = typer.Argument(None, help="The job's id or name; the newest when left out."),
     as_json: bool = _JSON,
 ) -> None:
-    """Account for a job: energy and emissions by site and phase, moves, and the saving against its baseline."""
+    """Account for a job: energy, grams, saving. By site and phase, against the named baseline."""
     from gacli.engine.assembly import clock_of, loaded_of, plan_of
     from gacli.views.report import print_report
 
@@ -94,7 +94,7 @@ def carbon(
     config: Path | None = typer.Option(None, "--config", "-c", help="Use this configuration's source and zones."),
     as_json: bool = _JSON,
 ) -> None:
-    """Show carbon intensity now and over the last day; built-in typical days unless a configuration is named."""
+    """Show carbon intensity now and lately. From built-in typical days unless a configuration is named."""
     from gacli.carbon.typical import TypicalSource, typical_zones
     from gacli.clock import anchor_now
     from gacli.ports.carbon import CarbonSource

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from gacli.cli.session import find_job, open_store, watch
+from gacli.cli.session import find_job, lost_controller, open_store, watch
 from gacli.errors import ConfigError, GaError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from gacli.store.jobs import JobRecord
 
 _JSON = typer.Option(False, "--json", help="One JSON object per event on stdout; the last is `summary`.")
+# Real seconds in which a job that another `ga run` has just created gets its controller.
+_COMES_UP_S = 5.0
+_LOOK_S = 0.1
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +36,7 @@ def run(
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; do nothing."),
     as_json: bool = _JSON,
 ) -> None:
-    """Start a job, or continue the unfinished one of this name, and watch it. ^C ends the watching, not the job."""
+    """Start or continue a job, and watch it. ^C ends the watching, not the job."""
     from gacli.config import build
     from gacli.config.load import load
     from gacli.engine.assembly import providers_of
@@ -46,7 +50,7 @@ def run(
 
         show(loaded, carbon, policy, as_json=as_json)
         return
-    job, news = _started(folders, store, loaded)
+    job, news, ours = _started(folders, store, loaded)
     if news:
         # With --json stdout belongs to the events.
         print(news, file=sys.stderr if as_json else sys.stdout, flush=True)
@@ -54,7 +58,8 @@ def run(
         if not as_json:
             print(f"{job.job_id} is under way; look at it with: ga watch {job.job_id}")
         return
-    if news and not as_json and not sys.stdout.isatty() and job.state.value != "queued":
+    if not ours and not as_json and not sys.stdout.isatty():
+        # From cron, say, where the run before is still at it: who started it looks on already.
         return
     _look_on(folders, store, job, as_json=as_json)
 
@@ -64,7 +69,7 @@ def resume(
     detach: bool = typer.Option(False, "--detach", "-d", help="Return once the job is under way."),
     as_json: bool = _JSON,
 ) -> None:
-    """Continue a paused job, or one whose controller has died."""
+    """Continue a paused or an orphaned job. Orphaned: its controller has died."""
     from gacli.core.job import JobState
     from gacli.engine.process import is_alive, start
 
@@ -95,29 +100,42 @@ def watch_command(
     _look_on(folders, store, find_job(store, job), as_json=as_json)
 
 
-def _started(folders: Folders, store: Store, loaded: LoadedConfig) -> tuple[JobRecord, str]:
-    """The job that this configuration stands for, with a controller, and what there is to say about it."""
-    from gacli.engine.process import is_alive, start
+def _started(folders: Folders, store: Store, loaded: LoadedConfig) -> tuple[JobRecord, str, bool]:
+    """The job that this configuration stands for, what there is to say of it, and whether we gave it a controller."""
+    from gacli.engine.process import start
 
     name = loaded.config.name
     job = _created(store, loaded)
     if job is not None:
         start(folders, job.job_id)
-        return job, ""
+        return job, "", True
     job = store.jobs.newest(name)
     if job is None:
         raise RuntimeError(f"the store refused a new job {name} and has none of that name")
     if job.state.value == "paused":
         raise GaError(f"{job.job_id} is paused", hint=f"continue it with: ga resume {job.job_id}")
-    if is_alive(folders, job.job_id):
-        return job, f"{job.job_id} is running already; nothing new was started (look at it with: ga watch {job.job_id})"
+    if _has_controller(folders, job):
+        news = f"{job.job_id} is running already; nothing new was started (look at it with: ga watch {job.job_id})"
+        return job, news, False
     if job.config_sha256 != loaded.sha256:
         raise ConfigError(
             f"{loaded.path}: has changed since {job.job_id} was started from {job.config_path}, and that is unfinished",
             hint=f"continue it as it was with `ga resume {job.job_id}`, or end it with `ga stop {job.job_id}`",
         )
     start(folders, job.job_id)
-    return job, f"{job.job_id} had lost its controller; going on with it"
+    return job, f"{job.job_id} had lost its controller; going on with it", True
+
+
+def _has_controller(folders: Folders, job: JobRecord) -> bool:
+    """One that was created just now, by a `ga run` at the same time, is given a moment for it to come up."""
+    from gacli.clock import real_epoch_s
+    from gacli.engine.process import is_alive
+
+    while not is_alive(folders, job.job_id):
+        if real_epoch_s() > job.created_epoch_s + _COMES_UP_S:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def _created(store: Store, loaded: LoadedConfig) -> JobRecord | None:
@@ -139,6 +157,7 @@ def _created(store: Store, loaded: LoadedConfig) -> JobRecord | None:
 def _look_on(folders: Folders, store: Store, job: JobRecord, *, as_json: bool, after_event: int = 0) -> None:
     """Watch, and end with the exit code that the job's end deserves: 0 only when it is done."""
     from gacli.core.job import JobState
+    from gacli.engine.process import is_alive
 
     try:
         state = watch(folders, store, job, as_json=as_json, after_event=after_event)
@@ -147,22 +166,23 @@ def _look_on(folders: Folders, store: Store, job: JobRecord, *, as_json: bool, a
             f"\n{job.job_id} goes on. Look again: ga watch {job.job_id}   End it: ga stop {job.job_id}", file=sys.stderr
         )
         raise
-    detail = store.jobs.get(job.job_id).detail
+    ended = store.jobs.get(job.job_id)
     match state:
         case JobState.DONE:
             return
         case JobState.PAUSED:
             raise GaError(f"{job.job_id} is paused", hint=f"continue it with: ga resume {job.job_id}")
         case JobState.STOPPED:
-            raise GaError(f"{job.job_id} was stopped before its end ({detail})")
+            raise GaError(f"{job.job_id} was stopped before its end ({ended.detail})")
         case JobState.FAILED:
-            raise GaError(f"{job.job_id} has failed: {detail}", hint=f"see its output with: ga logs {job.job_id}")
+            said = f"see its output with: ga logs {job.job_id}"
+            never = f"nothing was started; when the cause is mended, start it anew with: ga run {ended.config_path}"
+            raise GaError(f"{job.job_id} has failed: {ended.detail}", hint=said if ended.generation else never)
+        case _ if is_alive(folders, job.job_id):
+            # The reader of our output has seen enough (`| head`); the job is not concerned.
+            return
         case _:
-            log = folders.controller_log(job.job_id)
-            raise GaError(
-                f"{job.job_id} has lost its controller while {state}; a trainer that runs goes on by itself",
-                hint=f"see {log}, then continue with: ga resume {job.job_id}",
-            )
+            raise lost_controller(folders, ended)
 
 
 def _give(store: Store, job: JobRecord, verb: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from gacli.core.job import JobState
     from gacli.store import Store
     from gacli.store.jobs import JobRecord
+
+
+# Free space with which a store can hardly be written.
+_LITTLE_BYTES = 1024 * 1024
 
 
 def open_store() -> tuple[Folders, Store]:
@@ -41,6 +46,19 @@ def find_job(store: Store, reference: str | None) -> JobRecord:
         known = ", ".join(record.job_id for record in jobs[:10]) or "none"
         raise GaError(f"no job is called {reference!r}; known are: {known}", hint="`ga status` lists the jobs")
     return job
+
+
+def lost_controller(folders: Folders, job: JobRecord) -> GaError:
+    """What to say of an unfinished job that nobody controls any more."""
+    again = f"continue with: ga resume {job.job_id}"
+    free_bytes = shutil.disk_usage(folders.root).free
+    if free_bytes < _LITTLE_BYTES:
+        # Then neither the store nor its log could take the controller's last words.
+        hint = f"only {free_bytes} bytes are free at {folders.root}: make room there, then {again}"
+    else:
+        hint = f"see {folders.controller_log(job.job_id)}, then {again}"
+    message = f"{job.job_id} has lost its controller while {job.state}; a trainer that runs goes on by itself"
+    return GaError(message, hint=hint)
 
 
 def watch(folders: Folders, store: Store, job: JobRecord, *, as_json: bool, after_event: int = 0) -> JobState:

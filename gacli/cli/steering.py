@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
-from gacli.cli.session import find_job, open_store
+from gacli.cli.session import find_job, lost_controller, open_store
 from gacli.errors import GaError
 
 if TYPE_CHECKING:
     from gacli.folders import Folders
     from gacli.store import Store
     from gacli.store.jobs import JobRecord
+    from gacli.store.placements import PlacementRecord
 
 # Real seconds in which a live controller answers a command that does not have to wait for anything.
 _ANSWER_S = 10.0
@@ -31,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def pause(job: str = _JOB, wait: bool = _WAIT, as_json: bool = _JSON) -> None:
-    """Save a checkpoint, give the machine back, and wait for `ga resume`."""
+    """Save, and give the machine back. `ga resume` goes on."""
     _command(job, "pause", None, wait=wait, as_json=as_json)
 
 
@@ -41,17 +43,18 @@ def migrate(
     wait: bool = _WAIT,
     as_json: bool = _JSON,
 ) -> None:
-    """Move a job to another site now, whatever the policy says."""
+    """Move a job to another site now. Whatever the policy says."""
     _command(job, "migrate", site, wait=wait, as_json=as_json)
 
 
 def stop(job: str = _JOB, wait: bool = _WAIT, as_json: bool = _JSON) -> None:
-    """Save a checkpoint, give everything back, and end the job."""
+    """Save, give everything back, and end the job."""
     _command(job, "stop", None, wait=wait, as_json=as_json)
 
 
 def _command(reference: str, verb: str, site: str | None, *, wait: bool, as_json: bool) -> None:
     from gacli.engine.process import is_alive, start
+    from gacli.store.journal import REFUSED
 
     folders, store = open_store()
     job = find_job(store, reference)
@@ -59,12 +62,16 @@ def _command(reference: str, verb: str, site: str | None, *, wait: bool, as_json
         raise GaError(f"{job.job_id} is over ({job.state}): there is nothing to {verb}")
     if site is not None:
         _require_site(job, site)
+    before = store.placements.of_job(job.job_id)
     command_id = store.journal.give(job.job_id, verb, site, _now_s())
     if not is_alive(folders, job.job_id):
         start(folders, job.job_id)
     outcome = _outcome(folders, store, job, command_id, forever=wait)
+    if outcome.startswith(REFUSED):
+        raise GaError(f"{job.job_id}: {outcome.removeprefix(REFUSED)}")
     if wait:
         _until_settled(folders, store, job)
+        _require_moved(store.placements.of_job(job.job_id)[len(before) :], site)
     state = store.jobs.get(job.job_id).state.value
     if as_json:
         print(json.dumps({"job": job.job_id, "command": verb, "site": site, "outcome": outcome, "state": state}))
@@ -103,8 +110,27 @@ def _until_settled(folders: Folders, store: Store, job: JobRecord) -> None:
     from gacli.engine.process import is_alive
 
     restless = (JobState.QUEUED, JobState.PLACING, JobState.MOVING, JobState.PAUSING, JobState.FINISHING)
-    while store.jobs.get(job.job_id).state in restless and is_alive(folders, job.job_id):
+    while True:
+        # Asked first: a controller that has ended in order has said so in the state before.
+        alive = is_alive(folders, job.job_id)
+        current = store.jobs.get(job.job_id)
+        if current.state not in restless:
+            return
+        if not alive:
+            raise lost_controller(folders, current)
         time.sleep(0.1)
+
+
+def _require_moved(since: Sequence[PlacementRecord], site: str | None) -> None:
+    """GaError when the move to `site`, the first of these placements, was given up."""
+    from gacli.core.placement import PlacementState
+
+    move = next((placement for placement in since if site is not None and placement.target_site == site), None)
+    if move is not None and move.state in (PlacementState.ABANDONED, PlacementState.FAILED):
+        raise GaError(
+            f"{move.job_id} was not moved to {site}: {move.detail}",
+            hint=f"nothing is lost; see where it goes on with: ga status {move.job_id}",
+        )
 
 
 def _now_s() -> float:

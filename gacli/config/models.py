@@ -154,4 +154,7 @@ class Config(Section):
     sample: Annotated[float, duration("100ms", "5m")] = Field(
         1.0, description="How often the machine's power is sampled, in real time."
     )
+    lifetime: Annotated[float, duration("10m", "120d")] = Field(
+        604800.0, description="Real time after which a provider ends a machine by itself, whoever is alive then."
+    )
     sites: tuple[SiteConfig, ...] = Field(min_length=1, description="The fleet.")

@@ -31,17 +31,23 @@ def work_of(intervals: Iterable[EnergyInterval], site: Site, stops: Mapping[int,
 
     Counted: TRAIN; CHECKPOINT up to the instant at which that generation was asked to stop (`stops`: generation →
     instant, one entry for each stop that a move or a pause asked for; later checkpoint energy is the move's); BOOT and
-    IDLE at `site`, where the job started, up to the first TRAIN or CHECKPOINT. Not counted: TRANSFER, later boots and
-    idle times, other sites' boots. An interval over such an instant counts in proportion to its part before it.
+    IDLE at `site`, where the job started, up to the first TRAIN or CHECKPOINT; and what the last generation's machine
+    draws after its last TRAIN or CHECKPOINT, while its result is fetched, which staying would not have saved either.
+    Not counted: any other TRANSFER, later boots and idle times, other sites' boots. An interval over such an instant
+    counts in proportion to its part before it.
     """
     ordered = sorted(intervals, key=lambda interval: interval.start)
     first_step = min((interval.start for interval in ordered if interval.phase in _WORK), default=None)
+    last_step = max((interval.end for interval in ordered if interval.phase in _WORK), default=None)
+    last = max((interval.generation for interval in ordered if interval.phase in _WORK), default=0)
     work: list[EnergyInterval] = []
     for interval in ordered:
         if interval.phase is Phase.TRAIN:
             kept: EnergyInterval | None = interval
         elif interval.phase is Phase.CHECKPOINT:
             kept = _before(interval, stops.get(interval.generation))
+        elif last_step is not None and interval.generation == last and interval.start >= last_step:
+            kept = interval
         elif interval.phase in _PREPARATION and interval.site == site.name:
             kept = _before(interval, first_step)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from gacli.clock import Anchor, SystemClock
 from gacli.config import build
 from gacli.config.load import LoadedConfig, parse
 from gacli.engine.context import Context, JobPlan
+from gacli.engine.tags import store_id
 from gacli.engine.tasks import ThreadTasks
 from gacli.errors import ConfigError, GaError
 from gacli.folders import Folders
@@ -44,6 +45,7 @@ def plan_of(loaded: LoadedConfig, job_id: str) -> JobPlan:
         signal=config.checkpoint.signal,
         grace_s=config.checkpoint.grace,
         sample_s=config.sample,
+        lifetime_s=config.lifetime,
         poll_s=config.carbon.poll,
         max_age_s=config.carbon.max_age,
         fetch_s=config.checkpoint.fetch,
@@ -52,10 +54,23 @@ def plan_of(loaded: LoadedConfig, job_id: str) -> JobPlan:
     )
 
 
+def installed_providers() -> dict[str, EntryPoint]:
+    """By name."""
+    return {entry.name: entry for entry in entry_points(group="ga.providers")}
+
+
+def make_provider(entry: EntryPoint, folders: Folders) -> Provider:
+    """The driver, on its own folder below the state folder and with ga's key pair."""
+    provider_class: ProviderClass = entry.load()
+    keys = key_pair(folders.root)
+    folder = folders.provider(entry.name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return provider_class(state_folder=folder, public_key=keys.public_key, key_file=keys.key_file)
+
+
 def providers_of(loaded: LoadedConfig, folders: Folders) -> dict[str, Provider]:
     """The providers that the fleet names, with every site's options checked. ConfigError names file, line and key."""
-    installed = {entry.name: entry for entry in entry_points(group="ga.providers")}
-    keys = key_pair(folders.root)
+    installed = installed_providers()
     providers: dict[str, Provider] = {}
     for index, site in enumerate(build.sites(loaded.config)):
         if site.provider not in providers:
@@ -66,12 +81,7 @@ def providers_of(loaded: LoadedConfig, folders: Folders) -> dict[str, Provider]:
                     + ", ".join(sorted(installed)),
                     hint="correct the name, or install the package that has this provider",
                 )
-            provider_class: ProviderClass = installed[site.provider].load()
-            folder = folders.provider(site.provider)
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            providers[site.provider] = provider_class(
-                state_folder=folder, public_key=keys.public_key, key_file=keys.key_file
-            )
+            providers[site.provider] = make_provider(installed[site.provider], folders)
         try:
             providers[site.provider].check(site)
         except ConfigError as error:
@@ -113,6 +123,7 @@ def context_of(store: Store, job_id: str, folders: Folders) -> Context:
         job_id=job_id,
         plan=plan_of(loaded, job_id),
         store=store,
+        store_id=store_id(folders),
         clock=clock_of(job),
         carbon=build.carbon_source(loaded),
         policy=build.policy(loaded),

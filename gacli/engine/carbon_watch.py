@@ -80,7 +80,8 @@ class CarbonWatch:
         try:
             readings = context.carbon.readings(zone, start, now)
         except CarbonUnavailable as error:
-            if self._failed.get(zone) != error.message:
+            # Once until it answers again: the messages of one trouble differ in their times.
+            if zone not in self._failed:
                 context.event("warning", about="carbon", zone=zone, message=error.message)
             self._failed[zone] = error.message
             return

@@ -9,7 +9,7 @@ from gacli.engine.following import Following
 from gacli.engine.placing import Placing
 from gacli.engine.supervision import Supervision
 from gacli.store.jobs import GenerationRecord
-from gacli.store.journal import Command
+from gacli.store.journal import REFUSED, Command
 from gacli.store.placements import Purpose
 
 
@@ -23,7 +23,11 @@ class Commands:
         self._following = following
 
     def tick(self) -> None:
-        for command in self._context.store.journal.pending(self._context.job_id)[:1]:
+        # A command to stop overtakes what waits: nobody should have to wait for a move to be allowed to stop.
+        pending = sorted(
+            self._context.store.journal.pending(self._context.job_id), key=lambda command: command.verb != "stop"
+        )
+        for command in pending[:1]:
             with self._context.store.transaction():
                 outcome = self._take(command)
                 if outcome is not None:
@@ -39,12 +43,17 @@ class Commands:
             self._following.resume()
             return "resuming"
         if state is JobState.PAUSED and command.verb != "stop":
-            return "the job is paused: resume it first" if command.verb == "migrate" else "the job is paused already"
+            if command.verb == "migrate":
+                return f"{REFUSED}the job is paused; resume it first, with: ga resume {self._context.job_id}"
+            return "the job is paused already"
         if state is JobState.FINISHING:
-            return "the job is ending already"
+            return "the job is ending already" if command.verb == "stop" else f"{REFUSED}the job is ending already"
+        live = self._supervision.live()
+        if live is None and command.verb != "stop":
+            # Nothing runs that could be moved or paused: the start that is on its way comes first.
+            return None
         if not self._clear_the_way():
             return None
-        live = self._supervision.live()
         match command.verb:
             case "migrate":
                 return self._migrate(command.site or "", live)
@@ -79,6 +88,6 @@ class Commands:
             return f"the job runs at {site} already"
         because = self._context.job().unmovable_because
         if because:
-            return f"the job cannot be moved: {because}"
+            return f"{REFUSED}the job cannot be moved: {because}"
         self._placing.plan(Purpose.MOVE, "asked for by ga migrate", source=live.instance_id, target_site=site)
         return f"moving to {site}"

@@ -23,8 +23,9 @@ from gacli.store.jobs import JobRecord
 class JobPlan:
     """The configuration as the engine needs it.
 
-    Real time: grace_s, sample_s. On the job's clock: poll_s, max_age_s, fetch_s. start_at: a site's name, or None for
-    the cleanest. restarts: starts after a crash without new steps in between before the job is failed.
+    Real time: grace_s, sample_s, lifetime_s (of an instance). On the job's clock: poll_s, max_age_s, fetch_s. start_at:
+    a site's name, or None for the cleanest. restarts: starts after a crash without new steps in between before the job
+    is failed.
     """
 
     sites: tuple[Site, ...]
@@ -33,6 +34,7 @@ class JobPlan:
     signal: str
     grace_s: float
     sample_s: float
+    lifetime_s: float
     poll_s: float
     max_age_s: float
     fetch_s: float
@@ -49,11 +51,15 @@ class JobPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """The job, its plan and the ports. providers: by provider name. connect: to an instance with an endpoint."""
+    """The job, its plan and the ports.
+
+    store_id: of the state folder. providers: by provider name. connect: to an instance with an endpoint.
+    """
 
     job_id: str
     plan: JobPlan
     store: Store
+    store_id: str
     clock: Clock
     carbon: CarbonSource
     policy: Policy

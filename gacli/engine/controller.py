@@ -22,6 +22,8 @@ from gacli.store.placements import Purpose
 # Real seconds between ticks, and between two updates of a progress display.
 TICK_S = 0.1
 _SHOW_S = 0.25
+# Real seconds for which a site that took a machine from the job is left alone.
+_AVOID_S = 300.0
 
 
 class Controller:
@@ -99,18 +101,28 @@ class Controller:
         if instance.state is InstanceState.PREEMPTING:
             if holds_trainer and placement is None:
                 context.event("warning", about="preemption", site=record.site, message=instance.detail)
+                self._avoid(record.site, instance.detail)
                 self._placing.plan(Purpose.EVACUATE, f"{record.site} announces its end", source=record.instance_id)
             return
         with context.store.transaction():
             if holds_trainer and live is not None:
                 # The provider's word that the machine is gone proves that the trainer is.
                 context.store.jobs.generation_ended(context.job_id, live.generation, context.now(), "lost")
+                self._avoid(record.site, f"the instance there is gone ({instance.detail or 'no reason given'})")
                 context.event(
                     "warning", about="lost", site=record.site,
                     message=f"the instance at {record.site} is gone ({instance.detail or 'no reason given'})",
                 )  # fmt: skip
             if placement is not None and placement.target_instance == record.instance_id:
                 self._placing.target_lost(placement)
+
+    def _avoid(self, site: str, because: str) -> None:
+        """Whoever took a machine is likely to take the next one: any other site is preferred for a while."""
+        context = self._context
+        blocked = context.store.instances.blocked_sites(context.job_id, context.now())
+        if any(other.name != site and other.name not in blocked for other in context.plan.sites):
+            until = context.later(_AVOID_S)
+            context.store.instances.block_site(context.job_id, site, until, because, fault=False)
 
     def _show(self) -> None:
         """Long steps, for those who watch."""

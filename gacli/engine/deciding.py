@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gacli.core.decision import Decision
+from gacli.core.energy import Phase
 from gacli.core.move_cost import move_cost
 from gacli.core.placement import PlacementState
-from gacli.core.site import Site
+from gacli.core.site import PowerModel, Site
 from gacli.core.snapshot import MoveCost, SiteView, Snapshot
 from gacli.engine.carbon_watch import CarbonWatch
 from gacli.engine.context import Context
@@ -52,8 +54,10 @@ class Deciding:
         current = None if live is None else live.site
         blocked = context.store.instances.blocked_sites(context.job_id, now)
         placements = context.store.placements.of_job(context.job_id)
+        load = self._load()
         views = []
-        for site in context.plan.sites:
+        for planned in context.plan.sites:
+            site = planned if load is None else replace(planned, power=_under(planned.power, load))
             because = blocked[site.name].because if site.name in blocked else ""
             views.append(
                 SiteView(
@@ -78,6 +82,17 @@ class Deciding:
     @staticmethod
     def _held_since(live: GenerationRecord | None) -> datetime | None:
         return None if live is None else live.first_step_at or live.started_at or live.requested_at
+
+    def _load(self) -> float | None:
+        """How much of the span from idle to busy power the training was metered to use so far, 0..1; None before it."""
+        spans = [
+            (total.energy_j - site.power.idle_w * total.time_s, (site.power.busy_w - site.power.idle_w) * total.time_s)
+            for total in self._context.store.ledger.totals(self._context.job_id)
+            for site in self._context.plan.sites
+            if total.site == site.name and total.phase is Phase.TRAIN
+        ]
+        full_j = sum(full for _, full in spans)
+        return min(1.0, max(0.0, sum(used for used, _ in spans) / full_j)) if full_j > 0 else None
 
     def _remaining_s(self) -> float | None:
         progress = self._context.store.journal.progress(self._context.job_id)
@@ -114,6 +129,11 @@ class Deciding:
             bandwidth_bytes_per_s=_bandwidth(placements, _BANDWIDTH_BYTES_PER_S / scale),
             restart_s=_observed(placements, PlacementState.STARTING, PlacementState.CONFIRMED, _RESTART_S * scale),
         )
+
+
+def _under(power: PowerModel, load: float) -> PowerModel:
+    """The site's power for a training that loads machines so much: what it really draws, not what it could."""
+    return PowerModel(idle_w=power.idle_w, busy_w=power.idle_w + load * (power.busy_w - power.idle_w))
 
 
 def _observed(

@@ -80,8 +80,10 @@ class Fleet:
         if instance is None:
             return
         if instance.state is InstanceState.GONE:
-            self._gone(record)
-            self._on_lost(record, instance)
+            # Together: an instance that is known to be gone, under a trainer that nobody knows to be, would never end.
+            with self._context.store.transaction():
+                self._gone(record)
+                self._on_lost(record, instance)
         elif instance.state is InstanceState.PREEMPTING:
             self._on_lost(record, instance)
 

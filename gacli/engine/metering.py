@@ -25,8 +25,9 @@ class Meter:
     def tick(self) -> None:
         """Account every held instance that no agent meters up to now."""
         now = self._context.now()
-        for instance in self._context.store.instances.of_job(self._context.job_id):
-            self.advance(instance.instance_id, now)
+        with self._context.store.transaction():
+            for instance in self._context.store.instances.of_job(self._context.job_id):
+                self.advance(instance.instance_id, now)
 
     def advance(
         self, instance_id: str, until: datetime, *, then: Accounting | None = None, generation: int | None = None

@@ -55,11 +55,12 @@ class PlacementLog:
 
 
 def restore_state(context: Context) -> None:
-    """Name the job's state by what is under way: the open placement, else a live trainer."""
+    """Name the job's state by what is under way: the open placement, else the trainer that has not ended."""
     record = context.store.placements.open(context.job_id)
     if record is None or (record.target_site is not None and record.state in _CONFIRMED):
         generation = context.store.jobs.generation(context.job_id, context.job().generation)
-        if generation is not None and generation.state == "live":
+        # Its first step is known, though perhaps not yet its first power sample, which makes its record `live`.
+        if generation is not None and generation.state != "ended":
             context.set_state(JobState.RUNNING)
         return
     if record.target_site is not None:

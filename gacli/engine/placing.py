@@ -8,6 +8,7 @@ from gacli.core.job import Checkpoint, JobState
 from gacli.core.placement import PlacementState, next_states
 from gacli.engine.context import Context
 from gacli.engine.copying import Copying
+from gacli.engine.direct import TargetFailed
 from gacli.engine.fleet import Fleet
 from gacli.engine.metering import Meter
 from gacli.engine.placement_log import PlacementLog, restore_state
@@ -28,7 +29,7 @@ class Placing:
         self._fleet = fleet
         self._supervision = supervision
         self._log = PlacementLog(context)
-        self._targeting = Targeting(context, meter, fleet)
+        self._targeting = Targeting(context, meter, fleet, supervision)
         self._stopping = Stopping(context, meter, fleet, supervision, self._log)
         self._copying = Copying(context, fleet)
         self._starting = Starting(context, meter, fleet, supervision, self._log)
@@ -153,13 +154,15 @@ class Placing:
             return
         with context.store.transaction():
             if checkpoint is None and record.target_site is not None and self._holds_source(record):
-                because = "the script saved no checkpoint when it was asked to stop"
+                path = context.plan.work.checkpoint_path
+                expected = "$GA_CHECKPOINT_DIR" if path is None else f"{path}, the configuration's checkpoint.path"
+                because = f"the script saved no checkpoint in {expected}, when it was asked to stop"
                 context.store.jobs.set_unmovable(context.job_id, because)
                 context.event(
                     "warning",
                     about="checkpoint",
-                    message=f"{because}: it starts from nothing where it was and will not be moved again "
-                    "(expected a checkpoint in $GA_CHECKPOINT_DIR, or in checkpoint.path of the configuration)",
+                    message=f"{because}: it is started again where it was, and will not be moved again\n"
+                    "  → let it save there, or name the folder that it saves to as checkpoint.path",
                 )
                 self.drop(record, because)
                 return
@@ -172,21 +175,41 @@ class Placing:
         if checkpoint is not None and self._stopping.is_set_aside(record, checkpoint):
             self._take_another(record)
             return
-        if checkpoint is not None and not self._copying.held_here(checkpoint):
+        if checkpoint is not None and self._copying.straight(record):
+            arrived = self._move(record, checkpoint)
+        elif checkpoint is not None and not self._copying.held_here(checkpoint):
             self._fetch(record, checkpoint)
             return
-        if checkpoint is not None and record.target_instance is not None:
-            try:
-                sent = self._copying.send(record.target_instance, checkpoint)
-            except GaError as error:
-                self._give_up_target(record, error)
-                return
-            if not sent:
-                return
-            self._context.store.placements.add_bytes(record.placement_id, checkpoint.size_bytes)
+        else:
+            arrived = checkpoint is None or record.target_instance is None or self._send(record, checkpoint)
+        if not arrived:
+            return
         with self._context.store.transaction():
+            if checkpoint is not None and record.target_instance is not None:
+                self._context.store.placements.add_bytes(record.placement_id, checkpoint.size_bytes)
             self._log.enter(record, PlacementState.VERIFIED)
             self._stopping.wait_idle(record)
+
+    def _move(self, record: PlacementRecord, checkpoint: Checkpoint) -> bool:
+        try:
+            return self._copying.move(record, checkpoint)
+        except TargetFailed as error:
+            self._give_up_target(record, error.error)
+        except CheckpointInvalid as error:
+            if self._copying.held_here(checkpoint):
+                self._copying.take_from_here(record, error.message)
+            else:
+                self._damaged(record, checkpoint, error)
+        except GaError as error:
+            self._log.wait_for(record.source_instance or "the source", error)
+        return False
+
+    def _send(self, record: PlacementRecord, checkpoint: Checkpoint) -> bool:
+        try:
+            return self._copying.send(record.target_instance or "", checkpoint)
+        except GaError as error:
+            self._give_up_target(record, error)
+            return False
 
     def _fetch(self, record: PlacementRecord, checkpoint: Checkpoint) -> None:
         if record.source_instance is None:
@@ -194,12 +217,15 @@ class Placing:
         try:
             self._copying.fetch(record.source_instance, checkpoint)
         except CheckpointInvalid as error:
-            # Damaged at the source: the one before it goes on, and what that loses is said.
-            self._context.event("warning", about="checkpoint", message=str(error))
-            self._stopping.set_aside(record, checkpoint)
+            self._damaged(record, checkpoint, error)
         except GaError as error:
             # Anything else says nothing against the checkpoint: it lies safely at the source and is asked for again.
             self._log.wait_for(record.source_instance, error)
+
+    def _damaged(self, record: PlacementRecord, checkpoint: Checkpoint, error: CheckpointInvalid) -> None:
+        """At the source, that is: the one before it goes on, and what that loses is said."""
+        self._context.event("warning", about="checkpoint", message=str(error))
+        self._stopping.set_aside(record, checkpoint)
 
     def _take_another(self, record: PlacementRecord) -> None:
         try:
@@ -234,6 +260,9 @@ class Placing:
                 self._give_up_target(record, error)
             return
         if generation.first_step_at is not None:
+            self._log.enter(record, PlacementState.CONFIRMED)
+        elif generation.outcome == "complete":
+            # It was done before it had reported anything: no step could prove more.
             self._log.enter(record, PlacementState.CONFIRMED)
         elif generation.state == "ended":
             # Without a source to go back to, the machine is kept: the next try is there.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from gacli.clock import real_epoch_s
 from gacli.engine.assembly import clock_of, context_of
 from gacli.engine.controller import Controller
-from gacli.errors import GaError
+from gacli.errors import DiskFull, GaError
 from gacli.folders import Folders
 from gacli.store import Store
 from gacli.store.controllers import ControllerReplaced
@@ -26,7 +28,8 @@ _TRY_S = 0.05
 
 def is_alive(folders: Folders, job_id: str) -> bool:
     """True while a controller of the job holds its lock; the kernel lets go of it when the process ends, however."""
-    lock = _try_lock(folders.controller_lock(job_id))
+    # Shared: two that ask at the same time must not take each other for a controller.
+    lock = _try_lock(folders.controller_lock(job_id), fcntl.LOCK_SH)
     if lock is None:
         return True
     lock.close()
@@ -63,7 +66,10 @@ def main(job_id: str) -> int:
         except GaError as error:
             _tell(store, job_id, "controller", str(error))
             return error.exit_code
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                _tell(store, job_id, "controller", f"{folders.root}: no space left: {error}")
+                return DiskFull.exit_code
             # A bug of ours: the trainers are safe under their agents, the log has the whole story.
             traceback.print_exc()
             log = folders.controller_log(job_id)
@@ -75,27 +81,30 @@ def main(job_id: str) -> int:
 
 
 def _tell(store: Store, job_id: str, about: str, message: str) -> None:
-    print(message, flush=True)
     now = clock_of(store.jobs.get(job_id)).now()
-    store.journal.event(job_id, now, real_epoch_s(), "error", {"about": about, "message": message})
+    # On a full disk neither the log nor the store takes it; whoever watches sees that the controller is gone.
+    with suppress(OSError):
+        print(message, flush=True)
+    with suppress(GaError):
+        store.journal.event(job_id, now, real_epoch_s(), "error", {"about": about, "message": message})
 
 
 def _lock(path: Path) -> IO[str] | None:
     """As `_try_lock`, for a little longer: somebody who only asks whether we live holds it for an instant."""
     for _ in range(_TRIES):
-        lock = _try_lock(path)
+        lock = _try_lock(path, fcntl.LOCK_EX)
         if lock is not None:
             return lock
         time.sleep(_TRY_S)
     return None
 
 
-def _try_lock(path: Path) -> IO[str] | None:
-    """The open, locked file, or None when somebody else holds the lock."""
+def _try_lock(path: Path, how: int) -> IO[str] | None:
+    """The open file, locked shared or exclusively, or None when somebody else's lock forbids it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = path.open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         return None

@@ -27,7 +27,7 @@ class Stopping:
         self._log = log
         self._asked: tuple[int, int] | None = None
         # Checkpoints of the source that turned out unusable in this placement.
-        self._unusable: set[tuple[int, str]] = set()
+        self._unusable: set[tuple[int, Checkpoint]] = set()
 
     def stopping(self, record: PlacementRecord) -> None:
         """Ask once, then wait for the proof however long it takes."""
@@ -76,7 +76,7 @@ class Stopping:
         done = context.tasks.once(f"list:{record.placement_id}", lambda _step: machine.checkpoints(context.job_id))
         if done is None:
             return False, None
-        usable = [c for c in done.unwrap() if (record.placement_id, c.name) not in self._unusable]
+        usable = [c for c in done.unwrap() if (record.placement_id, c) not in self._unusable]
         if not usable:
             return True, stored
         newest = usable[0]
@@ -84,10 +84,10 @@ class Stopping:
 
     def set_aside(self, record: PlacementRecord, checkpoint: Checkpoint) -> None:
         """`checkpoint` on the source cannot be used; `newest` passes over it from now on."""
-        self._unusable.add((record.placement_id, checkpoint.name))
+        self._unusable.add((record.placement_id, checkpoint))
 
     def is_set_aside(self, record: PlacementRecord, checkpoint: Checkpoint) -> bool:
-        return (record.placement_id, checkpoint.name) in self._unusable
+        return (record.placement_id, checkpoint) in self._unusable
 
     def say_what_is_lost(self, checkpoint: Checkpoint | None) -> None:
         """Steps that will be trained again are named, never silent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gacli.core.job import JobState
@@ -37,6 +38,7 @@ class Supervision:
         self._raw_lines: dict[int, int] = {}
         self.last_saved: CheckpointSaved | None = None
         self.unreachable_because = ""
+        self._trouble: type[GaError] | None = None
 
     def live(self) -> GenerationRecord | None:
         """The generation that may be running, None when none is."""
@@ -68,14 +70,17 @@ class Supervision:
         return self._answered(record, done.unwrap())
 
     def _silent(self, record: GenerationRecord, error: GaError) -> None:
-        """No answer says nothing about the trainer: it is waited for."""
-        self._poll_at = self._context.clock.epoch_s() + _RETRY_S
-        if not self.unreachable_because:
-            self._context.event("warning", about="unreachable", site=record.site, message=str(error))
+        """No answer says nothing about the trainer: it is waited for. A new kind of trouble is told, not every try."""
+        context = self._context
+        self._poll_at = context.clock.epoch_s() + _RETRY_S
+        news = not self.unreachable_because or type(error) is not self._trouble
+        self._trouble = type(error)
         self.unreachable_because = f"{record.site} does not answer: {error.message.splitlines()[0]}"
-        job = self._context.job()
-        if job.state is JobState.RUNNING:
-            self._context.set_state(JobState.BLOCKED, f"{self.unreachable_because}; the training is left alone")
+        if news:
+            context.event("warning", about="unreachable", site=record.site, message=str(error))
+        state, waiting = context.job().state, context.store.placements.open(context.job_id) is not None
+        if state is JobState.RUNNING or (state is JobState.BLOCKED and news and not waiting):
+            context.set_state(JobState.BLOCKED, f"{self.unreachable_because}; the training is left alone")
 
     def _answered(self, record: GenerationRecord, poll: Poll) -> ExitRecord | None:
         context = self._context
@@ -165,7 +170,7 @@ class Supervision:
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = self._raw_lines.get(record.generation)
         if kept is None:
-            kept = path.read_bytes().count(b"\n") if path.exists() else 0
+            kept = _whole_lines(path)
         with path.open("ab") as file:
             for line in poll.raw[max(0, kept - record.last_seq) :]:
                 file.write(line.encode() + b"\n")
@@ -191,6 +196,15 @@ class Supervision:
                 "generation", generation=record.generation, site=record.site, state="ended", outcome=outcome,
                 exit_code=exit_record.exit_code, signal=exit_record.signal, forced=exit_record.forced,
             )  # fmt: skip
+
+
+def _whole_lines(path: Path) -> int:
+    """How many there are; the half line of a controller that was killed while it wrote goes."""
+    if not path.exists():
+        return 0
+    written = path.read_bytes()
+    os.truncate(path, written.rfind(b"\n") + 1)
+    return written.count(b"\n")
 
 
 def _fetch(machine: Machine, record: GenerationRecord, log: Path) -> Poll:

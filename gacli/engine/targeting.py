@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from gacli.engine.context import Context
 from gacli.engine.fleet import Fleet
 from gacli.engine.metering import Meter
+from gacli.engine.supervision import Supervision
+from gacli.engine.tags import tags_of
 from gacli.errors import AuthenticationFailed, GaError, HostKeyChanged, HostUnreachable, NoCapacity
 from gacli.ports.machine import StepProgress
 from gacli.ports.provider import InstanceState
@@ -28,10 +30,11 @@ _SPACE_FACTOR = 2
 class Targeting:
     """One target instance at a time."""
 
-    def __init__(self, context: Context, meter: Meter, fleet: Fleet) -> None:
+    def __init__(self, context: Context, meter: Meter, fleet: Fleet, supervision: Supervision) -> None:
         self._context = context
         self._meter = meter
         self._fleet = fleet
+        self._supervision = supervision
         self._give_up_at: dict[str, float] = {}
 
     def request(self, record: PlacementRecord) -> None:
@@ -100,8 +103,15 @@ class Targeting:
     def _create(self, instance_id: str, site_name: str) -> None:
         context = self._context
         site, provider = context.plan.site(site_name), context.provider(site_name)
-        tags = {"ga-job": context.job_id, "ga-site": site_name}
-        done = context.tasks.once(f"create:{instance_id}", lambda _step: provider.create(site, instance_id, tags))
+        lifetime_s = context.plan.lifetime_s
+        tags = tags_of(
+            context.store.instances.get(instance_id),
+            store_id=context.store_id,
+            expires_epoch_s=context.clock.epoch_s() + lifetime_s,
+        )
+        done = context.tasks.once(
+            f"create:{instance_id}", lambda _step: provider.create(site, instance_id, tags, lifetime_s)
+        )
         if done is None:
             return
         done.unwrap()
@@ -112,9 +122,10 @@ class Targeting:
     def _prepare(self, instance_id: str) -> bool:
         context = self._context
         machine = self._fleet.machine(instance_id)
-        checkpoint = context.job().checkpoint
-        needed = 0 if checkpoint is None else _SPACE_FACTOR * checkpoint.size_bytes
-        work = replace(context.plan.work, min_free_bytes=max(needed, context.plan.work.min_free_bytes))
+        held, saved = context.job().checkpoint, self._supervision.last_saved
+        size_bytes = max(0 if held is None else held.size_bytes, 0 if saved is None else saved.size_bytes)
+        needed_bytes = max(_SPACE_FACTOR * size_bytes, context.plan.work.min_free_bytes)
+        work = replace(context.plan.work, min_free_bytes=needed_bytes)
         done = context.tasks.once(f"prepare:{instance_id}", lambda on_step: machine.prepare(work, on_step))
         if done is None:
             return False

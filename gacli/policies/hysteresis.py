@@ -72,7 +72,7 @@ class Hysteresis:
             policy=self.name,
             action=Action.MOVE,
             target=best.site,
-            reason=f"{best.summary} for {self.hold_readings} readings; {best.balance}",
+            reason=f"{best.summary} for {self.hold_readings} reading{'s' * (self.hold_readings > 1)}; {best.balance}",
             numbers=best.numbers,
         )
 

@@ -26,6 +26,16 @@ class CopyProgress:
     rate_bytes_per_s: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PeerAddress:
+    """How another machine reaches one by SSH. host_keys: `ssh-ed25519 AAAA…`, one of which it must show."""
+
+    hostname: str
+    port: int
+    user: str
+    host_keys: tuple[str, ...]
+
+
 OnCopy = Callable[[CopyProgress], None]
 
 
@@ -65,6 +75,13 @@ class Host(Protocol):
         self, source: str, target: Path, *, files: Sequence[str] | None = None, on_copy: OnCopy | None = None
     ) -> None:
         """The same in the other direction."""
+        ...
+
+    def peer_address(self) -> PeerAddress | None:
+        """Where other machines may find it, with the host keys that are pinned here; raises as `run` does.
+
+        None when the way there is ours alone: a jump host, a proxy command, no SSH at all.
+        """
         ...
 
     def close(self) -> None: ...

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from gacli.core.job import Checkpoint
 from gacli.core.site import PowerModel
+from gacli.ports.host import PeerAddress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,6 +147,14 @@ class Poll:
     raw: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """A source's half of a transfer. public_key: of the pair it made for this; manifest: what it would bring."""
+
+    public_key: str
+    manifest: Mapping[str, object]
+
+
 class Machine(Protocol):
     """The playbooks on one instance. Every call blocks, may be repeated, and leaves the same state when it is."""
 
@@ -173,6 +182,49 @@ class Machine(Protocol):
 
     def send_checkpoint(self, job_id: str, checkpoint: Checkpoint, source: Path, on_step: OnStep) -> None:
         """Copy local folder `source/<name>` to the machine and verify it there. DiskFull, CheckpointInvalid."""
+        ...
+
+    # A checkpoint that goes straight from its source to a target: offer, admit, push, settle, revoke.
+
+    def offer(self, job_id: str, transfer_id: str, checkpoint: Checkpoint) -> Offer:
+        """Source: make the key pair of this transfer; its private half never leaves. TransferUnreachable when it can't.
+
+        CheckpointInvalid when the checkpoint is not there. Ends other transfers of the job on this machine.
+        """
+        ...
+
+    def admit(self, job_id: str, transfer_id: str, checkpoint: Checkpoint, offer: Offer) -> PeerAddress | None:
+        """Target: let that key in for this one copy; where the source is to go. None: the checkpoint is there already.
+
+        TransferUnreachable when no other machine can come here; DiskFull. Ends other transfers of the job here.
+        """
+        ...
+
+    def push(
+        self,
+        job_id: str,
+        transfer_id: str,
+        checkpoint: Checkpoint,
+        peer: PeerAddress,
+        on_step: OnStep,
+        again: Sequence[str] = (),
+    ) -> None:
+        """Source: copy to the target. Goes on without us; called again, it is joined or goes on from what has arrived.
+
+        again: files that arrived damaged: CheckpointInvalid when the source's own are. Also TransferUnreachable,
+        PeerKeyChanged, and DiskFull, which is the target's.
+        """
+        ...
+
+    def settle(self, job_id: str, transfer_id: str, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """Target: verify what came and put it in its place. Files to be pushed again; none: it is there, the key void.
+
+        TransferUnreachable when nothing was let in.
+        """
+        ...
+
+    def revoke(self, job_id: str, transfer_id: str) -> None:
+        """Either: end the transfer here: its key lets nobody in, no file is left, nothing runs. Fine without any."""
         ...
 
     def logs(self, job_id: str, generation: int, offset: int, limit: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -39,13 +40,18 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance:
-    """A VM or host as its provider describes it. endpoint: None until it can be reached."""
+    """A VM or host as its provider describes it.
+
+    endpoint: None until it can be reached. created_at: real time at which it was asked for, None where the provider
+    does not tell.
+    """
 
     instance_id: str
     site: str
     state: InstanceState
     endpoint: Endpoint | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
     detail: str = ""
 
 
@@ -62,10 +68,12 @@ class Provider(Protocol):
         """Validate `site.options`. ConfigError names the key and what is allowed; the caller adds file and line."""
         ...
 
-    def create(self, site: Site, instance_id: str, tags: Mapping[str, str]) -> None:
+    def create(self, site: Site, instance_id: str, tags: Mapping[str, str], lifetime_s: float) -> None:
         """Ask for an instance. Idempotent by instance_id: a second call with the same id makes nothing new.
 
-        Returns as soon as the provider has accepted; NoCapacity when it has none.
+        lifetime_s: real seconds after which the provider ends it by itself, whoever is alive then; a provider that
+        cannot do so, or whose hosts are not its own to end, takes no notice. Returns as soon as the provider has
+        accepted; NoCapacity when it has none.
         """
         ...
 

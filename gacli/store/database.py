@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from gacli.errors import GaError
+from gacli.errors import DiskFull, GaError
 
 
 def to_text(instant: datetime) -> str:
@@ -37,6 +37,7 @@ class Database:
     guard: Callable[[sqlite3.Connection], None] | None = None
 
     def __init__(self, path: Path | None) -> None:
+        self._path = path
         try:
             self.connection = sqlite3.connect(
                 ":memory:" if path is None else path, timeout=30.0, isolation_level=None, check_same_thread=False
@@ -54,19 +55,37 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; joins the transaction that is open already."""
-        if self.connection.in_transaction:
+        """All or nothing; joins the transaction that is open already. DiskFull or GaError when it cannot be written."""
+        if self._is_open():
             yield self.connection
             return
-        self.connection.execute("BEGIN IMMEDIATE")
         try:
+            self.connection.execute("BEGIN IMMEDIATE")
             if self.guard is not None:
                 self.guard(self.connection)
             yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
+            self.connection.execute("COMMIT")
+        except BaseException as error:
+            # A commit that failed leaves its transaction open; on a full disk SQLite may have rolled back by itself.
+            if self._is_open():
+                self.connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                self._refuse(error)
             raise
-        self.connection.execute("COMMIT")
+
+    def _is_open(self) -> bool:
+        return self.connection.in_transaction
+
+    def _refuse(self, error: sqlite3.OperationalError) -> None:
+        """Raise what the system's fault means to people; return when it is a fault of ours."""
+        message = f"{self._path}: cannot be written: {error}; what was recorded before is safe"
+        match error.sqlite_errorcode & 0xFF:
+            case sqlite3.SQLITE_FULL:
+                raise DiskFull(message, hint="free some space there and try again") from error
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_BUSY:
+                raise GaError(message, hint="check that disk and folder are in order, and try again") from error
+            case _:
+                return
 
     def close(self) -> None:
         self.connection.close()

@@ -7,10 +7,14 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from gacli.core.decision import Action, Decision
 from gacli.ports.machine import ProgressRecord, StepProgress
 from gacli.store.database import Database, to_json, to_text, to_time
+
+REFUSED: Final = "refused: "
+"""Begins the outcome of a command that was not taken; the reason follows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

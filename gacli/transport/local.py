@@ -10,7 +10,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from gacli.errors import HostUnreachable
-from gacli.ports.host import Completed, Host, OnCopy
+from gacli.ports.host import Completed, Host, OnCopy, PeerAddress
 from gacli.transport import rsync
 from gacli.transport.process import CommandTimedOut, run
 
@@ -72,6 +72,10 @@ class LocalHost(Host):
     ) -> None:
         target.mkdir(parents=True, exist_ok=True)
         rsync.copy(str(self._home / source), str(target.absolute()), host=self._label, files=files, on_copy=on_copy)
+
+    @override
+    def peer_address(self) -> PeerAddress | None:
+        return None
 
     @override
     def close(self) -> None:

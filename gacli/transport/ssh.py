@@ -13,7 +13,7 @@ import paramiko
 from typing_extensions import override
 
 from gacli.errors import CommandFailed, DiskFull, HostKeyChanged, HostUnreachable
-from gacli.ports.host import Completed, Host, OnCopy
+from gacli.ports.host import Completed, Host, OnCopy, PeerAddress
 from gacli.ports.provider import Endpoint
 from gacli.transport import openssh, rsync
 from gacli.transport.pins import Pins
@@ -91,6 +91,16 @@ class SshHost(Host):
         # OpenSSH only compares with pins; our own connection makes them on first use.
         self._connected()
         self._copy(self._there(source), str(target.absolute()), files=files, on_copy=on_copy)
+
+    @override
+    def peer_address(self) -> PeerAddress | None:
+        # The pin is made by our own connection.
+        self._connected()
+        *before, hop = self._route()
+        if before or hop.proxy_command:
+            return None
+        keys = tuple(f"{key.key_type} {key.blob}" for key in self._pins.known(hop.pin_id))
+        return PeerAddress(hostname=hop.hostname, port=hop.port, user=hop.user, host_keys=keys)
 
     @override
     def close(self) -> None:

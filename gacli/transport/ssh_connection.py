@@ -184,4 +184,7 @@ def _as_ours(error: Exception, hop: Hop, where: str) -> GaError:
     if isinstance(error, paramiko.ChannelException):
         return HostUnreachable(f"{where}: the jump host cannot reach {hop.hostname}:{hop.port}: {error}")
     reason = str(error) or type(error).__name__
-    return HostUnreachable(f"{where}: no SSH connection to {login}: {reason}")
+    return HostUnreachable(
+        f"{where}: no SSH connection to {login}: {reason}",
+        hint=f"check that the machine is on, and try from here: ssh -p {hop.port} {hop.user}@{hop.hostname}",
+    )

@@ -9,7 +9,16 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ga_playbooks.layout import JobFolder
-from gacli.errors import CheckpointInvalid, CommandFailed, DiskFull, GaError, LockHeld, StaleGeneration
+from gacli.errors import (
+    CheckpointInvalid,
+    CommandFailed,
+    DiskFull,
+    GaError,
+    LockHeld,
+    PeerKeyChanged,
+    StaleGeneration,
+    TransferUnreachable,
+)
 from gacli.ports.host import Host
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -36,6 +45,11 @@ _ERRORS: Mapping[str, type[GaError]] = {
     "invalid": CheckpointInvalid,
     "mismatch": CheckpointInvalid,
     "not_prepared": NotPrepared,
+    "no_offer": TransferUnreachable,
+    "no_admission": TransferUnreachable,
+    "peer_unreachable": TransferUnreachable,
+    "peer_key_changed": PeerKeyChanged,
+    "peer_disk_full": DiskFull,
 }
 _SENTENCES: Mapping[str, str] = {
     "locked": "a trainer of this job is alive (last generation started: {recorded})",
@@ -47,6 +61,11 @@ _SENTENCES: Mapping[str, str] = {
     "spawn_failed": "the training command could not be started: {detail}",
     "setup_failed": "it ended with exit code {exit_code}:\n{tail}",
     "unknown_generation": "this generation was never started here (last: {recorded})",
+    "no_offer": "a direct copy could not be begun: {detail}",
+    "no_admission": "no other machine can be let in: {detail}",
+    "peer_unreachable": "the copy to the other machine did not come through: {detail}",
+    "peer_key_changed": "the other machine's host key is not the pinned one: {detail}",
+    "peer_disk_full": "the other machine has no space left: {detail}",
     "still_running": "{detail} of the job could not be killed",
 }
 _HINTS: Mapping[str, str] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +18,18 @@ from ga_playbooks.checkpoints import holds
 from ga_playbooks.fake_trainer import Faults, ModelledRun, TrainerModel
 from ga_playbooks.messages import PollAnswer, parse_poll
 from gacli.core.job import Checkpoint
-from gacli.errors import CheckpointInvalid, DiskFull, GaError, HostUnreachable, LockHeld, StaleGeneration
+from gacli.errors import (
+    CheckpointInvalid,
+    DiskFull,
+    GaError,
+    HostUnreachable,
+    LockHeld,
+    StaleGeneration,
+    TransferUnreachable,
+)
 from gacli.ports.clock import Clock
-from gacli.ports.machine import Machine, OnStep, Poll, StartSpec, StepProgress, WorkSpec
+from gacli.ports.host import PeerAddress
+from gacli.ports.machine import Machine, Offer, OnStep, Poll, StartSpec, StepProgress, WorkSpec
 
 _FILE = "model.bin"
 _COPY_PARTS = 4
@@ -26,18 +37,29 @@ _COPY_PARTS = 4
 
 @dataclass(kw_only=True)
 class FakeJob:
-    """A job's folder on a fake disk. checkpoints: steps by name."""
+    """A job's folder on a fake disk. checkpoints: steps by name.
+
+    Of a transfer: keys that were made here, keys that are let in, and what has arrived: whether it is whole, by name.
+    """
 
     checkpoints: dict[str, int] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    admitted: set[str] = field(default_factory=set)
+    arrived: dict[str, bool] = field(default_factory=dict)
     runs: dict[int, ModelledRun] = field(default_factory=dict)
     generation: int = 0
 
 
 @dataclass(kw_only=True)
 class FakeDisk:
-    """All that a machine remembers and runs: a new FakeMachine on the same disk is the same machine reached again."""
+    """All that a machine remembers and runs: a new FakeMachine on the same disk is the same machine reached again.
+
+    address: where other machines find it among `peers`, which the machines of one network share; empty: nowhere.
+    """
 
     free_bytes: int = 1 << 40
+    address: str = ""
+    peers: dict[str, FakeDisk] = field(default_factory=dict, repr=False, compare=False)
     faults: Faults = field(default_factory=Faults)
     jobs: dict[str, FakeJob] = field(default_factory=dict)
 
@@ -78,6 +100,7 @@ class FakeMachine(Machine):
             job.checkpoints[name] = step
             return name
 
+        self._end_transfers(job)
         job.generation = start.generation
         job.runs[start.generation] = ModelledRun(
             model=self._model,
@@ -144,9 +167,73 @@ class FakeMachine(Machine):
             raise DiskFull(f"{self._label}: expected {checkpoint.size_bytes} free bytes for {checkpoint.name}")
         if job.checkpoints.get(checkpoint.name) != checkpoint.step:
             self._copy(checkpoint, on_step)
-        # As the agent does: a newer one is of a generation that was given up.
-        kept = {name: step for name, step in job.checkpoints.items() if step < checkpoint.step}
-        job.checkpoints = {**kept, checkpoint.name: checkpoint.step}
+        self._accept(job, checkpoint)
+
+    @override
+    def offer(self, job_id: str, transfer_id: str, checkpoint: Checkpoint) -> Offer:
+        job = self._job(job_id)
+        if job.checkpoints.get(checkpoint.name) != checkpoint.step:
+            raise CheckpointInvalid(f"{self._label}: expected checkpoint {checkpoint.name}, found none")
+        key = f"key of {self._label} for {transfer_id}"
+        job.keys = {key}
+        return Offer(public_key=key, manifest=self._manifest(checkpoint.step))
+
+    @override
+    def admit(self, job_id: str, transfer_id: str, checkpoint: Checkpoint, offer: Offer) -> PeerAddress | None:
+        job = self._job(job_id)
+        if not self._disk.address:
+            raise TransferUnreachable(f"{self._label}: no other machine can reach it")
+        if job.checkpoints.get(checkpoint.name) == checkpoint.step:
+            self._accept(job, checkpoint)
+            return None
+        if checkpoint.size_bytes > self._disk.free_bytes:
+            raise DiskFull(f"{self._label}: expected {checkpoint.size_bytes} free bytes for {checkpoint.name}")
+        job.admitted = {offer.public_key}
+        return PeerAddress(hostname=self._disk.address, port=22, user="fake", host_keys=("fake",))
+
+    @override
+    def push(
+        self,
+        job_id: str,
+        transfer_id: str,
+        checkpoint: Checkpoint,
+        peer: PeerAddress,
+        on_step: OnStep,
+        again: Sequence[str] = (),
+    ) -> None:
+        job, faults = self._job(job_id), self._disk.faults
+        if again and faults.corrupt_checkpoints:
+            raise CheckpointInvalid(f"{self._label}: checkpoint {checkpoint.name}: {_FILE} is damaged here")
+        target = self._disk.peers.get(peer.hostname)
+        there = None if target is None or target.faults.unreachable else target.jobs.get(job_id)
+        if target is None or there is None or target.faults.hidden_from_peers or not job.keys & there.admitted:
+            raise TransferUnreachable(f"{self._label}: {peer.hostname} does not let it in")
+        self._carry(checkpoint, on_step)
+        if target.faults.cut_arrivals > 0:
+            target.faults.cut_arrivals -= 1
+            raise TransferUnreachable(f"{self._label}: the connection to {peer.hostname} was lost")
+        damaged = target.faults.corrupt_arrivals > 0
+        target.faults.corrupt_arrivals -= damaged
+        there.arrived[checkpoint.name] = not (
+            damaged or faults.corrupt_checkpoints or target.faults.corrupt_checkpoints
+        )
+
+    @override
+    def settle(self, job_id: str, transfer_id: str, checkpoint: Checkpoint) -> tuple[str, ...]:
+        job = self._job(job_id)
+        if not job.admitted:
+            raise TransferUnreachable(f"{self._label}: nothing was let in")
+        if not job.arrived.pop(checkpoint.name, False):
+            return (_FILE,)
+        self._accept(job, checkpoint)
+        return ()
+
+    @override
+    def revoke(self, job_id: str, transfer_id: str) -> None:
+        with contextlib.suppress(NotPrepared):
+            job = self._job(job_id)
+            for keys in (job.keys, job.admitted):
+                keys.difference_update({key for key in keys if key.endswith(f" {transfer_id}")})
 
     @override
     def logs(self, job_id: str, generation: int, offset: int, limit: int) -> bytes:
@@ -182,7 +269,23 @@ class FakeMachine(Machine):
     def _alive(job: FakeJob) -> bool:
         return any(run.exit is None for run in job.runs.values())
 
+    @staticmethod
+    def _end_transfers(job: FakeJob) -> None:
+        job.keys.clear()
+        job.admitted.clear()
+
+    def _accept(self, job: FakeJob, checkpoint: Checkpoint) -> None:
+        """As the agent does: a newer one is of a generation that was given up."""
+        kept = {name: step for name, step in job.checkpoints.items() if step < checkpoint.step}
+        job.checkpoints = {**kept, checkpoint.name: checkpoint.step}
+        self._end_transfers(job)
+
     def _copy(self, checkpoint: Checkpoint, on_step: OnStep) -> None:
+        self._carry(checkpoint, on_step)
+        if self._disk.faults.corrupt_checkpoints:
+            raise CheckpointInvalid(f"{self._label}: checkpoint {checkpoint.name}: {_FILE} differs from its manifest")
+
+    def _carry(self, checkpoint: Checkpoint, on_step: OnStep) -> None:
         rate = self._model.copy_bytes_per_s
         for part in range(1, _COPY_PARTS + 1):
             self._clock.wait(checkpoint.size_bytes / rate / _COPY_PARTS)
@@ -190,8 +293,6 @@ class FakeMachine(Machine):
             done = checkpoint.size_bytes * part / _COPY_PARTS
             total = float(checkpoint.size_bytes)
             on_step(StepProgress(what="copying checkpoint", done=done, total=total, unit="bytes", rate=rate))
-        if self._disk.faults.corrupt_checkpoints:
-            raise CheckpointInvalid(f"{self._label}: checkpoint {checkpoint.name}: {_FILE} differs from its manifest")
 
     def _content(self, step: int) -> bytes:
         """Equal steps have equal weights: the modelled training is exact."""

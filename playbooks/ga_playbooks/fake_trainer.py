@@ -45,12 +45,17 @@ class Faults:
 
     unreachable: every call fails, what runs goes on. ignores_signal: stopping takes the whole grace period and saves
     nothing. crash_at_step: exit code 1 when this step is reached. corrupt_checkpoints: every copy fails verification.
+    Of checkpoints that other machines bring: hidden_from_peers: none comes through. cut_arrivals, corrupt_arrivals: so
+    many of the next are cut in the middle, or arrive damaged.
     """
 
     unreachable: bool = False
     ignores_signal: bool = False
     crash_at_step: int | None = None
     corrupt_checkpoints: bool = False
+    hidden_from_peers: bool = False
+    cut_arrivals: int = 0
+    corrupt_arrivals: int = 0
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -87,6 +87,26 @@ class ManifestAnswer(Message):
 class ReceiveAnswer(Message):
     present: bool
     folder: str = ""
+
+
+class OfferAnswer(Message):
+    public_key: str
+    manifest: dict[str, object]
+
+
+class AdmitAnswer(Message):
+    present: bool
+
+
+class PushingAnswer(Message):
+    state: Literal["running", "done", "gone"]
+    done_bytes: Count = 0
+    total_bytes: Count = 0
+    rate: Amount = 0.0
+
+
+class SettleAnswer(Message):
+    bad: list[str]
 
 
 class PowerLine(Message):

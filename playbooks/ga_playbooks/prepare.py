@@ -124,7 +124,7 @@ def check_machine(host: Host, job: JobFolder, work: WorkSpec) -> Facts:
         raise GaError(f"{host.label}: expected Linux, found {facts.platform}", hint="Take another host.")
     if facts.free_bytes < work.min_free_bytes:
         raise DiskFull(
-            f"{host.label}: expected {_gib(work.min_free_bytes)} of free space, found {_gib(facts.free_bytes)}",
+            f"{host.label}: expected {_size(work.min_free_bytes)} of free space, found {_size(facts.free_bytes)}",
             hint="Free some space there, or take a site with a larger disk.",
         )
     return facts
@@ -203,5 +203,6 @@ def copy_step(what: str, copy: CopyProgress) -> StepProgress:
     )
 
 
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**30:.1f} GiB"
+def _size(size_bytes: int) -> str:
+    unit, name = (2**30, "GiB") if size_bytes >= 2**30 else (2**20, "MiB")
+    return f"{size_bytes / unit:.1f} {name}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from typing_extensions import override
 
-from ga_playbooks import checkpoints, prepare, supervise, teardown
+from ga_playbooks import checkpoints, prepare, supervise, teardown, transfers
 from gacli.core.job import Checkpoint
-from gacli.ports.host import Host
-from gacli.ports.machine import Machine, OnStep, Poll, StartSpec, WorkSpec
+from gacli.ports.host import Host, PeerAddress
+from gacli.ports.machine import Machine, Offer, OnStep, Poll, StartSpec, WorkSpec
 
 
 class RemoteMachine(Machine):
@@ -45,6 +46,34 @@ class RemoteMachine(Machine):
     @override
     def send_checkpoint(self, job_id: str, checkpoint: Checkpoint, source: Path, on_step: OnStep) -> None:
         checkpoints.send(self._host, job_id, checkpoint, source, on_step)
+
+    @override
+    def offer(self, job_id: str, transfer_id: str, checkpoint: Checkpoint) -> Offer:
+        return transfers.offer(self._host, job_id, transfer_id, checkpoint)
+
+    @override
+    def admit(self, job_id: str, transfer_id: str, checkpoint: Checkpoint, offer: Offer) -> PeerAddress | None:
+        return transfers.admit(self._host, job_id, transfer_id, checkpoint, offer)
+
+    @override
+    def push(
+        self,
+        job_id: str,
+        transfer_id: str,
+        checkpoint: Checkpoint,
+        peer: PeerAddress,
+        on_step: OnStep,
+        again: Sequence[str] = (),
+    ) -> None:
+        transfers.push(self._host, job_id, transfer_id, checkpoint, peer, on_step, again)
+
+    @override
+    def settle(self, job_id: str, transfer_id: str, checkpoint: Checkpoint) -> tuple[str, ...]:
+        return transfers.settle(self._host, job_id, transfer_id, checkpoint)
+
+    @override
+    def revoke(self, job_id: str, transfer_id: str) -> None:
+        transfers.revoke(self._host, job_id, transfer_id)
 
     @override
     def logs(self, job_id: str, generation: int, offset: int, limit: int) -> bytes:

@@ -31,7 +31,8 @@ class FakeProvider(Provider):
         """Every option is fine."""
 
     @override
-    def create(self, site: Site, instance_id: str, tags: Mapping[str, str]) -> None:
+    def create(self, site: Site, instance_id: str, tags: Mapping[str, str], lifetime_s: float) -> None:
+        """Nothing here happens by itself: `set_state` ends an instance whose lifetime is over."""
         if instance_id in self.instances:
             return
         if self.refusals.get(site.name, 0) > 0:

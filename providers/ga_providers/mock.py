@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ from typing_extensions import override
 from ga_providers.mock_folder import Record, Status, VmFolder
 from ga_providers.mock_sshd import find_sshd, login_user
 from ga_providers.options import parse_options
+from gacli.clock import real_epoch_s
 from gacli.core.site import Site
 from gacli.errors import GaError, NoCapacity
 from gacli.ports.provider import Endpoint, Instance, InstanceState, Provider
@@ -54,7 +56,10 @@ class MockOptions(BaseModel):
 
 
 class MockProvider(Provider):
-    """VMs live in `<state_folder>/vms/<instance id>` and outlive whoever made them; that folder is the truth."""
+    """VMs live in `<state_folder>/vms/<instance id>` and outlive whoever made them; that folder is the truth.
+
+    A VM's lifetime is kept by its own process; its end is announced as a preemption is (`mock_vm.LIFETIME_NOTICE_S`).
+    """
 
     name = "mock"
 
@@ -68,7 +73,7 @@ class MockProvider(Provider):
         parse_options(MockOptions, site)
 
     @override
-    def create(self, site: Site, instance_id: str, tags: Mapping[str, str]) -> None:
+    def create(self, site: Site, instance_id: str, tags: Mapping[str, str], lifetime_s: float) -> None:
         options = parse_options(MockOptions, site)
         find_sshd()
         login_user()
@@ -77,7 +82,7 @@ class MockProvider(Provider):
             if not folder.exists():
                 self._refuse(site, options.faults, tags)
                 self._find_room(site)
-                folder.write_record(self._record(site, options, instance_id, tags))
+                folder.write_record(self._record(site, options, instance_id, tags, lifetime_s))
             # Recorded, but its process has never been heard of: whoever recorded it may have died before starting it.
             # Two starts do no harm, as only one gets the lock.
             if folder.status() is None and not folder.deleting and not folder.alive():
@@ -101,6 +106,7 @@ class MockProvider(Provider):
             state=status.state,
             endpoint=self._endpoint(folder, record, status.port) if reachable else None,
             tags=record.tags,
+            created_at=datetime.fromtimestamp(record.created_epoch_s, UTC),
             detail=status.detail,
         )
 
@@ -136,12 +142,16 @@ class MockProvider(Provider):
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return locked(self._folder / "lock")
 
-    def _record(self, site: Site, options: MockOptions, instance_id: str, tags: Mapping[str, str]) -> Record:
+    def _record(
+        self, site: Site, options: MockOptions, instance_id: str, tags: Mapping[str, str], lifetime_s: float
+    ) -> Record:
         return Record(
             instance_id=instance_id,
             site=site.name,
             tags=dict(tags),
             public_key=self._public_key,
+            created_epoch_s=real_epoch_s(),
+            lifetime_s=lifetime_s,
             boot_s=options.boot_delay_s + options.faults.slow_boot_s,
             preempt_after_s=options.faults.preempt_after_s,
             preempt_notice_s=options.faults.preempt_notice_s,
@@ -165,12 +175,12 @@ class MockProvider(Provider):
             raise NoCapacity(f"site {site.name} has no room: {held} of {site.capacity} instances are held")
 
     def _refuse(self, site: Site, faults: MockFaults, tags: Mapping[str, str]) -> None:
-        """The fault `no_capacity`: counted by site and by the tags, which are those of a job."""
+        """The fault `no_capacity`: counted by site and job."""
         if not faults.no_capacity:
             return
         path = self._folder / "refused.json"
         refused: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
-        key = json.dumps([site.name, sorted(tags.items())])
+        key = json.dumps([site.name, tags.get("ga-job", "")])
         count = refused.get(key, 0)
         if count < faults.no_capacity:
             write_atomic(path, json.dumps({**refused, key: count + 1}).encode())

@@ -38,12 +38,14 @@ _KILL_WAIT_S = 5.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What was asked for. *_s: real seconds; None: that fault does not happen."""
+    """What was asked for, and when. *_s: real seconds; None: that fault does not happen."""
 
     instance_id: str
     site: str
     tags: Mapping[str, str]
     public_key: str
+    created_epoch_s: float
+    lifetime_s: float
     boot_s: float
     preempt_after_s: float | None
     preempt_notice_s: float

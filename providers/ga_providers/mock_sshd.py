@@ -50,19 +50,22 @@ def prepare(folder: VmFolder, *, instance_id: str, public_key: str) -> Path:
         _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
     folder.home.mkdir(mode=0o700, exist_ok=True)
     make_key(folder.host_key_file, comment=instance_id)
-    authorized = folder.path / "authorized_keys"
-    authorized.write_text(f"{public_key}\n")
     login = folder.path / "login"
     login.write_text(_login_script())
     login.chmod(0o700)
-    # Set before the user's login shell starts, so that it reads nothing from the user's real home.
-    environment = {"HOME": str(folder.home), **folder.marks(instance_id)}
+    # The wrapper belongs to the key, not to the server: keys that come into the home's own file, as a checkpoint's
+    # transfer lets one in, bring a command of their own, which a ForceCommand would override.
+    authorized = folder.path / "authorized_keys"
+    authorized.write_text(f"command={_quoted(shlex.quote(str(login)))} {public_key}\n")
+    own = folder.home / ".ssh" / "authorized_keys"
+    # Set before the user's login shell starts, so that it reads nothing from the user's real home. Energy is never
+    # metered: that would be this machine's.
+    environment = {"HOME": str(folder.home), "GA_METER": "model", **folder.marks(instance_id)}
     config = folder.path / "sshd_config"
     config.write_text(
         f"""HostKey {_quoted(str(folder.host_key_file))}
-AuthorizedKeysFile {_quoted(str(authorized)).replace("%", "%%")}
+AuthorizedKeysFile {" ".join(_quoted(str(path)).replace("%", "%%") for path in (authorized, own))}
 SetEnv {" ".join(_quoted(f"{name}={value}") for name, value in environment.items())}
-ForceCommand {shlex.quote(str(login))}
 AllowUsers {login_user()}
 PidFile none
 UsePAM no

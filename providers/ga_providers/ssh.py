@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import override
 
 from ga_providers.options import parse_options
+from gacli.clock import real_epoch_s
 from gacli.core.site import Site
 from gacli.errors import ConfigError, NoCapacity
 from gacli.ports.provider import Endpoint, Instance, InstanceState, Provider
@@ -34,12 +36,16 @@ class SshOptions(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """Who holds a host. Claims on one host count together, whatever the sites that name it are called."""
+    """Who holds a host. Claims on one host count together, whatever the sites that name it are called.
+
+    created_epoch_s: real seconds since 1970.
+    """
 
     instance_id: str
     site: str
     host: str
     tags: Mapping[str, str]
+    created_epoch_s: float
 
 
 class SshProvider(Provider):
@@ -57,7 +63,8 @@ class SshProvider(Provider):
             raise ConfigError(f"key_file: found {str(options.key_file)!r}, which is no file; a private key is expected")
 
     @override
-    def create(self, site: Site, instance_id: str, tags: Mapping[str, str]) -> None:
+    def create(self, site: Site, instance_id: str, tags: Mapping[str, str], lifetime_s: float) -> None:
+        """Claim the host. The host is its owner's and has no lifetime: the claim stands until it is released."""
         options = parse_options(SshOptions, site)
         path = self._claim_file(instance_id)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,7 +77,13 @@ class SshProvider(Provider):
                 raise NoCapacity(
                     f"site {site.name}: host {options.host} is held by {names} ({len(holders)} of {site.capacity})"
                 )
-            claim = Claim(instance_id=instance_id, site=site.name, host=options.host, tags=dict(tags))
+            claim = Claim(
+                instance_id=instance_id,
+                site=site.name,
+                host=options.host,
+                tags=dict(tags),
+                created_epoch_s=real_epoch_s(),
+            )
             write_atomic(path, json.dumps(asdict(claim)).encode())
 
     @override
@@ -112,6 +125,7 @@ class SshProvider(Provider):
                 ssh_config_host=options.host,
             ),
             tags=claim.tags,
+            created_at=datetime.fromtimestamp(claim.created_epoch_s, UTC),
         )
 
 

@@ -22,73 +22,74 @@ def ga(tmp_path: Path) -> Iterator[Ga]:
         yield found
 
 
-def starts(ga: Ga) -> list[tuple[str, int]]:
-    """Where each generation started, and after which step."""
-    sites = [event.body["site"] for event in ga.events("generation") if event.body["state"] == "started"]
-    return list(zip(sites, map(int, re.findall(r"goes on after step (\d+)", ga("logs", "job-1").out)), strict=True))
+def sites(ga: Ga) -> list[object]:
+    """Where each generation started."""
+    return [event.body["site"] for event in ga.events("generation") if event.body["state"] == "started"]
+
+
+def steps(ga: Ga) -> list[int]:
+    """After which step each generation went on, as it said itself; a machine may vanish before that is fetched."""
+    return [int(step) for step in re.findall(r"goes on after step (\d+)", ga("logs", "job-1").out)]
 
 
 def test_move_to_a_site_without_capacity_is_given_up_and_the_job_never_notices(ga: Ga) -> None:
-    sites = [mock("a"), mock("b", zone="FR", faults={"no_capacity": 99})]
-    watcher = ga.begin(ga.write(job(count(80), sites)), "--json")
+    fleet = [mock("a"), mock("b", zone="FR", faults={"no_capacity": 99})]
+    watcher = ga.begin(ga.write(job(count(80), fleet)), "--json")
     ga.await_step(3)
-    ga("migrate", "job-1", "b", "--wait").refuses(1, "job-1 was not moved to b", "no capacity", "goes on at a")
+    ga("migrate", "job-1", "b", "--wait").refuses(1, "job-1 was not moved to b", "no capacity", "ga status job-1")
     said = ga.finish(watcher)
     assert (said.exit_code, said.last["migrations"]) == (0, 0), said
-    assert starts(ga) == [("a", 0)]
+    assert sites(ga) == ["a"]
     assert "site b has no capacity" in ga.messages("warning")
     ga.assert_trained(80)
 
 
 def test_source_trains_on_while_the_target_boots_slowly(ga: Ga) -> None:
-    sites = [mock("a"), mock("b", zone="FR", faults={"slow_boot_s": 3})]
-    watcher = ga.begin(ga.write(job(count(160), sites)), "--json")
+    fleet = [mock("a"), mock("b", zone="FR", faults={"slow_boot_s": 2})]
+    watcher = ga.begin(ga.write(job(count(120), fleet)), "--json")
     ga.await_step(3)
     before = ga.store.journal.progress("job-1")
     assert before is not None
     assert ga("migrate", "job-1", "b", "--wait").exit_code == 0
     said = ga.finish(watcher)
     assert (said.exit_code, said.last["migrations"]) == (0, 1), said
-    (_, _), (site, after) = starts(ga)
-    assert site == "b"
-    assert after >= before.step + 30
-    ga.assert_trained(160)
+    assert sites(ga) == ["a", "b"]
+    assert steps(ga)[1] >= before.step + 20
+    ga.assert_trained(120)
 
 
 def test_preempted_job_saves_in_time_and_goes_on_elsewhere(ga: Ga) -> None:
-    sites = [mock("a", faults={"preempt_after_s": 4, "preempt_notice_s": 6}), mock("b", zone="FR")]
-    said = ga("run", "--json", ga.write(job(count(120, save_every=1000), sites)))
+    fleet = [mock("a", faults={"preempt_after_s": 3, "preempt_notice_s": 6}), mock("b", zone="FR")]
+    said = ga("run", "--json", ga.write(job(count(80, save_every=1000), fleet)))
     assert (said.exit_code, said.last["generation"]) == (0, 2), said
-    (first, nothing), (second, after) = starts(ga)
-    assert (first, nothing, second) == ("a", 0, "b")
-    assert after > 20
+    assert sites(ga) == ["a", "b"]
+    assert steps(ga)[1] > 10
     assert "the provider takes it within 6 s" in ga.messages("warning")
     assert "trained again" not in ga.messages("warning")
-    ga.assert_trained(120)
+    ga.assert_trained(80)
 
 
 def test_vanished_machine_costs_no_more_than_what_was_not_fetched(ga: Ga) -> None:
-    sites = [mock("a", faults={"crash_after_s": 5}), mock("b", zone="FR")]
-    watcher = ga.begin(ga.write(job(count(120), sites)), "--json")
+    fleet = [mock("a", faults={"crash_after_s": 4}), mock("b", zone="FR")]
+    watcher = ga.begin(ga.write(job(count(90), fleet)), "--json")
     fetched = ga.await_copy()
     said = ga.finish(watcher)
     assert (said.exit_code, said.last["generation"]) == (0, 2), said
-    (first, nothing), (second, after) = starts(ga)
-    assert (first, nothing, second) == ("a", 0, "b")
-    assert after >= fetched
+    assert sites(ga) == ["a", "b"]
+    assert steps(ga)[1] >= fetched
     assert "the instance at a is gone (crashed)" in ga.messages("warning")
-    ga.assert_trained(120)
+    ga.assert_trained(90)
 
 
 def test_target_that_vanishes_after_the_start_gives_the_job_back(ga: Ga) -> None:
-    sites = [mock("a"), mock("b", zone="FR", faults={"crash_after_s": 4})]
-    watcher = ga.begin(ga.write(job(count(200), sites)), "--json")
+    fleet = [mock("a"), mock("b", zone="FR", faults={"crash_after_s": 3})]
+    watcher = ga.begin(ga.write(job(count(140), fleet)), "--json")
     ga.await_step(10)
     ga("migrate", "job-1", "b", "--wait")
     said = ga.finish(watcher)
     assert said.exit_code == 0, said
-    assert {site for site, _ in starts(ga)[2:]} <= {"a"}
-    ga.assert_trained(200)
+    assert sites(ga)[-1] == "a"
+    ga.assert_trained(140)
 
 
 def test_without_any_capacity_the_job_waits_and_can_be_stopped(ga: Ga) -> None:

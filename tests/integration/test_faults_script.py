@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,21 +22,15 @@ def ga(tmp_path: Path) -> Iterator[Ga]:
 
 
 def test_crash_at_start_fails_with_the_last_words(ga: Ga) -> None:
-    config = ga.write(job("echo loading; echo no such dataset >&2; exit 3", [mock("a")], restarts=1))
+    config = ga.write(job("echo loading; pyhton train.py", [mock("a")], restarts=1))
     said = ga("run", config)
-    said.refuses(1, "job-1 has failed: crashed 2 times in a row", "its last words: no such dataset", "ga logs job-1")
-    assert ga("logs", "job-1").out == "loading\nno such dataset\n" * 2
-    assert [event.body["exit_code"] for event in ga.events("generation") if event.body["state"] == "ended"] == [3, 3]
-
-
-def test_command_that_does_not_exist_fails(ga: Ga) -> None:
-    said = ga("run", ga.write(job("pyhton train.py", [mock("a")], restarts=0)))
-    said.refuses(1, "job-1 has failed: crashed", "pyhton", "not found", "ga logs job-1")
-
-
-def test_work_that_is_missing_on_the_machine_fails(ga: Ga) -> None:
-    said = ga("run", ga.write(job("python3 nowhere.py", [mock("a")], restarts=0)))
-    said.refuses(1, "job-1 has failed: crashed", "nowhere.py", "No such file or directory")
+    said.refuses(
+        1, "job-1 has failed: crashed 2 times in a row; its last words: ", "pyhton", "not found", "ga logs job-1"
+    )
+    lines = ga("logs", "job-1").out.splitlines()
+    assert (len(lines), lines[0], lines[2]) == (4, "loading", "loading")
+    ended = [event.body["exit_code"] for event in ga.events("generation") if event.body["state"] == "ended"]
+    assert ended == [127, 127]
 
 
 def test_crash_in_the_middle_is_restarted_where_it_saved(ga: Ga) -> None:
@@ -83,9 +78,10 @@ def test_script_that_ignores_the_signal_is_killed_and_moved_with_what_it_saved(g
     assert (moved.exit_code, ga.state()) == (0, JobState.RUNNING), moved
     ended = [event.body for event in ga.events("generation") if event.body["state"] == "ended"]
     assert [(body["outcome"], body["forced"]) for body in ended] == [("killed", True)]
-    assert "steps are trained again" in ga.messages("warning") or ga.kept_step() >= 12
     assert [event.body["site"] for event in ga.events("generation") if event.body["state"] == "started"] == ["a", "b"]
-    kept = ga.kept_step()
     stopped = ga("stop", "job-1", "--wait")
     assert (stopped.exit_code, ga.state()) == (0, JobState.STOPPED), stopped
-    assert ga.kept_step() > kept >= 10
+    # It said nothing more when it was killed, so that what it had saved by itself is where it went on.
+    after = [int(step) for step in re.findall(r"goes on after step (\d+)", ga("logs", "job-1").out)]
+    assert len(after) == 2
+    assert ga.kept_step() >= after[1] >= 10

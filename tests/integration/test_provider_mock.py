@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import psutil
 import pytest
-from support.mock_site import MockSites, mock_site
+from support.mock_site import DAY_S, MockSites, mock_site
 from support.waiting import wait_for
 
 from gacli.errors import AuthenticationFailed, GaError, HostUnreachable, NoCapacity
@@ -60,7 +60,7 @@ def are_gone(processes: list[psutil.Process]) -> bool:
 def test_life_of_a_vm(sites: MockSites) -> None:
     site = mock_site()
     assert sites.provider.describe(site, "i-1").state is InstanceState.GONE
-    sites.provider.create(site, "i-1", {"ga-job": "j"})
+    sites.provider.create(site, "i-1", {"ga-job": "j"}, DAY_S)
     assert sites.provider.describe(site, "i-1").state in (InstanceState.BOOTING, InstanceState.READY)
     found = sites.wait(site, "i-1", InstanceState.READY)
     assert (found.instance_id, found.site, found.tags) == ("i-1", "fr", {"ga-job": "j"})
@@ -100,7 +100,7 @@ def test_vms_have_their_own_homes_keys_and_pins(sites: MockSites) -> None:
 
 
 def test_host_key_is_known_before_the_first_connection(sites: MockSites) -> None:
-    sites.provider.create(mock_site(), "i-1", {})
+    sites.provider.create(mock_site(), "i-1", {}, DAY_S)
     endpoint = sites.wait(mock_site(), "i-1", InstanceState.READY).endpoint
     assert endpoint is not None
     assert endpoint.host_key is not None
@@ -120,7 +120,7 @@ def test_create_again_makes_nothing_new(sites: MockSites) -> None:
     host = sites.ready(mock_site(), "i-1")
     host.run(["touch", "mine"])
     before = sites.provider.describe(mock_site(), "i-1")
-    sites.provider.create(mock_site(), "i-1", {})
+    sites.provider.create(mock_site(), "i-1", {}, DAY_S)
     assert sites.provider.describe(mock_site(), "i-1") == before
     assert host.run(["test", "-e", "mine"]).exit_code == 0
     host.close()
@@ -128,7 +128,7 @@ def test_create_again_makes_nothing_new(sites: MockSites) -> None:
 
 def test_boots_only_after_its_delay(sites: MockSites) -> None:
     site = mock_site(options={"boot_delay_s": 600})
-    sites.provider.create(site, "i-1", {})
+    sites.provider.create(site, "i-1", {}, DAY_S)
     wait_for(sites.processes, "the VM's process")
     found = sites.provider.describe(site, "i-1")
     assert (found.state, found.endpoint) == (InstanceState.BOOTING, None)
@@ -146,17 +146,17 @@ def test_another_controller_finds_it(sites: MockSites) -> None:
 
 def test_capacity(sites: MockSites) -> None:
     site = mock_site(capacity=1)
-    sites.provider.create(site, "i-1", {})
+    sites.provider.create(site, "i-1", {}, DAY_S)
     with pytest.raises(NoCapacity, match="fr has no room: 1 of 1"):
-        sites.provider.create(site, "i-2", {})
-    sites.provider.create(mock_site("elsewhere", capacity=1), "i-3", {})
+        sites.provider.create(site, "i-2", {}, DAY_S)
+    sites.provider.create(mock_site("elsewhere", capacity=1), "i-3", {}, DAY_S)
     sites.provider.destroy(site, "i-1")
-    sites.provider.create(site, "i-2", {})
+    sites.provider.create(site, "i-2", {}, DAY_S)
 
 
 def _create(folder: Path, number: int) -> bool:
     try:
-        MockSites(folder).provider.create(mock_site(capacity=2), f"i-{number}", {})
+        MockSites(folder).provider.create(mock_site(capacity=2), f"i-{number}", {}, DAY_S)
     except NoCapacity:
         return False
     return True
@@ -170,7 +170,7 @@ def test_capacity_holds_across_processes(sites: MockSites) -> None:
 
 def test_simultaneous_creates_of_one_id_make_one_vm(sites: MockSites) -> None:
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: sites.provider.create(mock_site(), "i-1", {}), range(6)))
+        list(pool.map(lambda _: sites.provider.create(mock_site(), "i-1", {}, DAY_S), range(6)))
     sites.wait(mock_site(), "i-1", InstanceState.READY)
     wait_for(lambda: len(sites.processes()) == 1, "the losers to end")
 
@@ -221,7 +221,7 @@ def _create_and_die(folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with patch("ga_providers.mock.spawn_detached", die):
-        MockSites(folder).provider.create(mock_site(), "i-1", {"ga-job": "j"})
+        MockSites(folder).provider.create(mock_site(), "i-1", {"ga-job": "j"}, DAY_S)
 
 
 def test_creator_killed_between_record_and_start(sites: MockSites) -> None:
@@ -240,7 +240,7 @@ def test_creator_killed_after_the_start(sites: MockSites) -> None:
     code = (
         "import os, signal, sys, pathlib; sys.path.insert(0, sys.argv[2])\n"
         "from support.mock_site import MockSites, mock_site\n"
-        "MockSites(pathlib.Path(sys.argv[1])).provider.create(mock_site(), 'i-1', {})\n"
+        "MockSites(pathlib.Path(sys.argv[1])).provider.create(mock_site(), 'i-1', {}, 86400.0)\n"
         "os.killpg(os.getpid(), signal.SIGKILL)\n"
     )
     tests = Path(__file__).parents[1]
@@ -262,6 +262,6 @@ def test_destroyer_killed_in_the_middle_is_finished_by_the_next(sites: MockSites
 @pytest.mark.parametrize("instance_id", ["../escape", "", "a/b", ".hidden"])
 def test_ids_that_leave_the_folder_are_refused(sites: MockSites, instance_id: str) -> None:
     with pytest.raises(GaError, match="instance id"):
-        sites.provider.create(mock_site(), instance_id, {})
+        sites.provider.create(mock_site(), instance_id, {}, DAY_S)
     with pytest.raises(GaError, match="instance id"):
         sites.provider.destroy(mock_site(), instance_id)

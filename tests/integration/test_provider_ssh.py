@@ -27,7 +27,7 @@ def lab() -> Site:
 
 
 def claimed(provider: SshProvider, pins: Pins, instance_id: str) -> SshHost:
-    provider.create(lab(), instance_id, {})
+    provider.create(lab(), instance_id, {}, 86400.0)
     endpoint = provider.describe(lab(), instance_id).endpoint
     assert endpoint is not None
     return SshHost(endpoint, pins=pins, label="lab")

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import yaml
+from support.sshd import Sshd
 from support.waiting import wait_for
 
 from ga_trainer import verify
@@ -87,6 +88,10 @@ class Ga:
         )
         self._watchers.append(watcher)
         return watcher
+
+    def each(self, *commands: Sequence[str]) -> list[Said]:
+        """Run commands at the same time; what each ended with, in order."""
+        return [self.finish(started) for started in [self.start(*command) for command in commands]]
 
     def begin(self, config: Path, *options: str) -> subprocess.Popen[str]:
         """`ga run` on its way: the job is in the store."""
@@ -226,6 +231,12 @@ def mock(name: str, *, zone: str = "DE", **options: object) -> dict[str, object]
     return {"name": name, "provider": "mock", "zone": zone, "options": options}
 
 
+def lab(sshd: Sshd, name: str = "lab", **options: object) -> dict[str, object]:
+    """The test's own host as a site of the provider `ssh`."""
+    given = {"host": "127.0.0.1", "port": sshd.port, "user": sshd.user, "key_file": str(sshd.key_file), **options}
+    return {"name": name, "provider": "ssh", "zone": "DE", "options": given}
+
+
 def job(run: str, sites: Sequence[Mapping[str, object]], **changes: object) -> dict[str, object]:
     """A configuration that stays where it is until told otherwise, on a clock 60 times as fast."""
     return {
@@ -237,7 +248,7 @@ def job(run: str, sites: Sequence[Mapping[str, object]], **changes: object) -> d
         "policy": "stay",
         "carbon": {"source": "static"},
         "replay": {"start": "2024-06-01T00:00:00Z", "scale": 60},
-        "sample": "200ms",
+        "sample": "500ms",
         "sites": [dict(site) for site in sites],
         **changes,
     }

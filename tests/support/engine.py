@@ -78,6 +78,7 @@ class World:
     start_at: str | None = None
     restarts: int = 3
     tick_s: float = 4.0
+    poll_s: float = 300.0
     provider: FakeProvider = field(default_factory=FakeProvider)
     disks: dict[str, FakeDisk] = field(default_factory=dict)
 
@@ -109,13 +110,15 @@ class World:
                 signal="SIGUSR1",
                 grace_s=30.0,
                 sample_s=10.0,
-                poll_s=300.0,
+                lifetime_s=7 * 24 * HOUR_S,
+                poll_s=self.poll_s,
                 max_age_s=2 * HOUR_S,
                 fetch_s=600.0,
                 restarts=self.restarts,
                 start_at=self.start_at,
             ),
             store=self.store,
+            store_id="store",
             clock=self.clock,
             carbon=self.carbon,
             policy=self.policy,
@@ -133,7 +136,7 @@ class World:
         return FakeMachine(self.clock, self.model, self.disk(instance.instance_id), label=instance.site)
 
     def disk(self, instance_id: str) -> FakeDisk:
-        return self.disks.setdefault(instance_id, FakeDisk())
+        return self.disks.setdefault(instance_id, FakeDisk(address=instance_id, peers=self.disks))
 
     def tick(self) -> bool:
         going = self.controller.tick()

@@ -16,6 +16,9 @@ from gacli.transport.keys import key_pair
 from gacli.transport.pins import Pins
 from gacli.transport.ssh import SshHost
 
+# A lifetime that no test sees the end of.
+DAY_S = 86400.0
+
 
 def mock_site(name: str = "fr", *, capacity: int = 4, options: Mapping[str, object] | None = None) -> Site:
     return Site(
@@ -40,7 +43,7 @@ class MockSites:
 
     def ready(self, site: Site, instance_id: str) -> SshHost:
         """Create the instance and wait until it can be reached."""
-        self.provider.create(site, instance_id, {})
+        self.provider.create(site, instance_id, {}, DAY_S)
         return self.reach(self.wait(site, instance_id, InstanceState.READY))
 
     def reach(self, instance: Instance) -> SshHost:

@@ -63,9 +63,18 @@ class Sshd:
         )
 
     def swap_host_key(self) -> None:
-        """Another host key, in force for every new connection."""
+        """Another host key, in force for every new connection; the former one is kept."""
         self.stop()
+        for suffix in ("", ".pub"):
+            Path(f"{self.host_key_file}{suffix}").replace(f"{self.host_key_file}.kept{suffix}")
         make_key(self.host_key_file, comment="other")
+        self.start()
+
+    def restore_host_key(self) -> None:
+        """The one before `swap_host_key`."""
+        self.stop()
+        for suffix in ("", ".pub"):
+            Path(f"{self.host_key_file}.kept{suffix}").replace(f"{self.host_key_file}{suffix}")
         self.start()
 
     def start(self) -> None:
@@ -121,15 +130,15 @@ class Sshd:
         )
         login.chmod(0o755)
         authorized = self.folder / "authorized_keys"
-        authorized.write_text(self.key_file.with_suffix(".pub").read_text())
+        # The wrapper belongs to this key: those that come into the login's own file bring their own commands.
+        authorized.write_text(f'command="{shlex.quote(str(login))}" {self.key_file.with_suffix(".pub").read_text()}')
         config = self.folder / "sshd_config"
         config.write_text(
             f"""ListenAddress 127.0.0.1
 Port {self.port}
 HostKey "{self.host_key_file}"
-AuthorizedKeysFile "{authorized}"
+AuthorizedKeysFile "{authorized}" "{self.home}/.ssh/authorized_keys"
 SetEnv "HOME={self.home}"
-ForceCommand {shlex.quote(str(login))}
 PidFile none
 UsePAM no
 StrictModes no

@@ -75,7 +75,7 @@ def test_defaults() -> None:
     assert config.exclude == (".git/", "__pycache__/", ".venv/")
     assert (config.setup, config.env, config.replay) == ((), {}, None)
     assert (config.start_at, config.policy.name, config.policy.parameters) == ("cleanest", "hysteresis", {})
-    assert (config.restarts, config.sample) == (3, 1.0)
+    assert (config.restarts, config.sample, config.lifetime) == (3, 1.0, 604800.0)
     checkpoint = config.checkpoint
     assert (checkpoint.path, checkpoint.signal, checkpoint.grace, checkpoint.fetch) == (None, "SIGUSR1", 120.0, 1800.0)
     carbon = config.carbon

@@ -296,3 +296,20 @@ def test_the_controllers_copy_never_gets_older(tmp_path: Path) -> None:
         checkpoint = one.store.jobs.get(one.job_id).checkpoint
         steps.append(-1 if checkpoint is None else checkpoint.step)
     assert steps == sorted(steps)
+
+
+def test_a_command_given_before_the_start_waits_for_it(tmp_path: Path) -> None:
+    one = world(tmp_path, policy=Stay(), start_at="a")
+    command = one.command("migrate", "b")
+    assert one.run() is JobState.DONE
+    assert one.store.journal.outcome(command) == "moving to b"
+    assert one.where() == "b"
+
+
+def test_stop_overtakes_a_command_that_waits(tmp_path: Path) -> None:
+    one = world(tmp_path, policy=Stay(), start_at="a", sites=(site("a", "A"),))
+    one.provider.refusals["a"] = 10**6
+    one.run_for(60)
+    one.command("pause")
+    one.command("stop")
+    assert one.run() is JobState.STOPPED

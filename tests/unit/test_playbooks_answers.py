@@ -21,7 +21,7 @@ from gacli.errors import (
     LockHeld,
     StaleGeneration,
 )
-from gacli.ports.host import Completed, Host, OnCopy
+from gacli.ports.host import Completed, Host, OnCopy, PeerAddress
 from gacli.ports.machine import (
     ExitRecord,
     MachineStatus,
@@ -72,6 +72,10 @@ class ScriptedHost(Host):
         self, source: str, target: Path, *, files: Sequence[str] | None = None, on_copy: OnCopy | None = None
     ) -> None:
         raise AssertionError("nothing is copied in these tests")
+
+    @override
+    def peer_address(self) -> PeerAddress | None:
+        return None
 
     @override
     def close(self) -> None:

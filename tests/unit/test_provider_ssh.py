@@ -34,8 +34,8 @@ def provider(tmp_path: Path) -> SshProvider:
 def test_claim_describe_list_release(provider: SshProvider) -> None:
     where = site(options={"host": "gpu-box", "user": "me", "port": 2222})
     assert provider.describe(where, "i-1").state is InstanceState.GONE
-    provider.create(where, "i-1", {"ga-job": "j"})
-    provider.create(where, "i-1", {"ga-job": "j"})
+    provider.create(where, "i-1", {"ga-job": "j"}, 86400.0)
+    provider.create(where, "i-1", {"ga-job": "j"}, 86400.0)
     found = provider.describe(where, "i-1")
     assert (found.state, found.site, found.tags) == (InstanceState.READY, "lab", {"ga-job": "j"})
     assert found.endpoint is not None
@@ -52,7 +52,7 @@ def test_claim_describe_list_release(provider: SshProvider) -> None:
 def test_pin_belongs_to_the_host_not_to_the_claim(provider: SshProvider) -> None:
     pins = []
     for instance_id in ("i-1", "i-2"):
-        provider.create(site(), instance_id, {})
+        provider.create(site(), instance_id, {}, 86400.0)
         endpoint = provider.describe(site(), instance_id).endpoint
         assert endpoint is not None
         pins.append(endpoint.instance_id)
@@ -61,18 +61,18 @@ def test_pin_belongs_to_the_host_not_to_the_claim(provider: SshProvider) -> None
 
 
 def test_a_host_is_not_given_twice_even_under_another_site_name(provider: SshProvider, tmp_path: Path) -> None:
-    provider.create(site("lab"), "i-1", {})
+    provider.create(site("lab"), "i-1", {}, 86400.0)
     other_controller = SshProvider(tmp_path / "ssh", "", tmp_path / "key")
     with pytest.raises(NoCapacity, match="gpu-box is held by i-1"):
-        other_controller.create(site("laboratory"), "i-2", {})
+        other_controller.create(site("laboratory"), "i-2", {}, 86400.0)
     provider.destroy(site("lab"), "i-1")
-    other_controller.create(site("laboratory"), "i-2", {})
+    other_controller.create(site("laboratory"), "i-2", {}, 86400.0)
 
 
 def test_capacity_holds_against_simultaneous_claims(provider: SshProvider) -> None:
     def claim(number: int) -> bool:
         try:
-            provider.create(site(capacity=3), f"i-{number}", {})
+            provider.create(site(capacity=3), f"i-{number}", {}, 86400.0)
         except NoCapacity:
             return False
         return True

@@ -24,8 +24,16 @@ logs                           --generation N  --offset BYTES  --limit BYTES
 end, checkpoints
 manifest NAME, verify NAME     NAME is a checkpoint
 receive NAME, accept NAME      read its manifest from standard input
+offer NAME, settle NAME        --transfer ID
+admit NAME, push NAME          --transfer ID; read what from whom, or to whom, from standard input
+pushing                        --transfer ID  --wait-s S
+incoming                       --transfer ID; for sshd alone
+revoke                         --transfer ID
 """
-OPTIONS = ["job-dir=", "generation=", "after=", "offset=", "limit=", "signal=", "grace-s="]
+OPTIONS = [
+    *("job-dir=", "generation=", "after=", "offset=", "limit=", "signal=", "grace-s="),
+    *("transfer=", "wait-s="),
+]
 
 
 class Call(NamedTuple):
@@ -38,6 +46,8 @@ class Call(NamedTuple):
     limit: int
     signal: str
     grace_s: float
+    transfer: str
+    wait_s: float
 
 
 def parse(argv: List[str]) -> Call:
@@ -56,6 +66,8 @@ def parse(argv: List[str]) -> Call:
         limit=int(options.get("--limit", str(1 << 20))),
         signal=options.get("--signal", "SIGUSR1"),
         grace_s=float(options.get("--grace-s", "60")),
+        transfer=options.get("--transfer", ""),
+        wait_s=float(options.get("--wait-s", "0")),
     )
 
 
@@ -125,9 +137,54 @@ def accept(call: Call) -> Json:
     return receiving.accept(call.job_dir, call.name, json.load(sys.stdin))
 
 
+def offer(call: Call) -> Json:
+    from . import offering
+
+    return offering.offer(call.job_dir, call.name, call.transfer)
+
+
+def admit(call: Call) -> Json:
+    from . import admitting
+
+    return admitting.admit(call.job_dir, call.name, call.transfer, json.load(sys.stdin))
+
+
+def incoming(call: Call) -> Json:
+    from . import incoming
+
+    incoming.incoming(call.job_dir, call.transfer)
+
+
+def push(call: Call) -> Json:
+    from . import pushing
+
+    return pushing.push(call.job_dir, call.name, call.transfer, json.load(sys.stdin))
+
+
+def pushing(call: Call) -> Json:
+    from . import pushing
+
+    return pushing.pushing(call.job_dir, call.transfer, call.wait_s)
+
+
+def settle(call: Call) -> Json:
+    from . import settling
+
+    return settling.settle(call.job_dir, call.name, call.transfer)
+
+
+def revoke(call: Call) -> Json:
+    from . import transfers
+
+    return transfers.revoke(call.job_dir, call.transfer)
+
+
 VERBS: Dict[str, Callable[[Call], Json]] = {
     verb.__name__: verb
-    for verb in (launch, poll, stop, logs, end, setup, checkpoints, manifest, verify, receive, accept)
+    for verb in (
+        *(launch, poll, stop, logs, end, setup, checkpoints, manifest, verify, receive, accept),
+        *(offer, admit, incoming, push, pushing, settle, revoke),
+    )
 }
 
 

@@ -13,10 +13,12 @@ from .layout import Run
 from .members import members, members_of
 from .processes import Process, is_alive
 from .signalling import kill_until_gone, send
+from .transfers import end_transfers
 
 
 def end(job_dir: str) -> Json:
-    """Kill all that runs for the job. Agents get the time to write what they know."""
+    """Kill all that runs for the job, and let nobody in for it. Agents get the time to write what they know."""
+    end_transfers(job_dir)
     names = [os.path.basename(path) for path in glob.glob(os.path.join(glob.escape(job_dir), "gen", "*"))]
     runs = [Run(job_dir, int(name)) for name in names if name.isdigit()]
     living = [run for run in runs if not run.has("exit.json")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from typing import Callable
@@ -15,6 +16,7 @@ from .layout import Run, recorded_generation
 from .locking import open_lock, take_lock
 from .lost import write_lost
 from .supervisor import Supervisor
+from .transfers import end_transfers
 
 
 def launch(job_dir: str, spec: Json) -> Json:
@@ -33,6 +35,8 @@ def launch(job_dir: str, spec: Json) -> Json:
         if run.generation == recorded and run.has("agent.json"):
             return {"ok": True, "already": True}
         return {"ok": False, "error": "locked", "recorded": recorded}
+    with contextlib.suppress(OSError):  # what is left then is no use to anybody
+        end_transfers(job_dir)
     os.makedirs(run.folder, exist_ok=True)
     write_atomic(os.path.join(job_dir, "generation"), b"%d\n" % run.generation)
     # The environment may hold secrets: it goes from hand to hand, never into a file.

@@ -32,13 +32,15 @@ def receive(job_dir: str, name: str, manifest: Json) -> Json:
     needed = sum(file["size"] for file in manifest["files"]) - arrived
     free = shutil.disk_usage(folder).free
     if free < needed:
-        return {"ok": False, "error": "disk_full", "free_bytes": free, "needed_bytes": needed, "folder": folder}
+        detail = "%s: expected %d bytes for checkpoint %s, found %d free" % (folder, needed, name, free)
+        return {"ok": False, "error": "disk_full", "free_bytes": free, "needed_bytes": needed, "detail": detail}
     return {"ok": True, "present": False, "folder": folder}
 
 
 def accept(job_dir: str, name: str, manifest: Json) -> Json:
     """Verify what was copied and put it in its place. Files that differ are removed, to be copied again."""
     incoming, folder = incoming_folder(job_dir, name), checkpoint_folder(job_dir)
+    tidy(incoming, manifest, links=True)
     bad = bad_files(incoming, manifest)
     if bad:
         for path in bad:
@@ -55,7 +57,6 @@ def accept(job_dir: str, name: str, manifest: Json) -> Json:
         move_entries(incoming, folder)
         shutil.rmtree(incoming)
     else:
-        shutil.rmtree(os.path.join(incoming, PARTIAL), ignore_errors=True)
         write_json(os.path.join(incoming, "manifest.json"), manifest)
         if os.path.exists(os.path.join(folder, name)):
             os.rename(os.path.join(folder, name), old)
@@ -68,6 +69,25 @@ def accept(job_dir: str, name: str, manifest: Json) -> Json:
 
 def incoming_folder(job_dir: str, name: str) -> str:
     return os.path.join(checkpoint_folder(job_dir), ".incoming-" + name)
+
+
+def tidy(folder: str, manifest: Json, parts: bool = False, links: bool = False) -> None:
+    """Remove what is no file of the checkpoint. parts: pieces of its files stay, links: so do links in their place."""
+    wanted = {file["path"] for file in manifest["files"]}
+    for parent, folders, names in os.walk(folder):
+        here = os.path.relpath(parent, folder)
+        if os.path.basename(here) == PARTIAL:
+            here = os.path.dirname(here)
+        for name in [*folders, *names]:
+            path = os.path.join(parent, name)
+            belongs = os.path.normpath(os.path.join(here, name)) in wanted
+            if os.path.islink(path):
+                if not (belongs and links):
+                    os.unlink(path)
+            elif name == PARTIAL and not parts:
+                shutil.rmtree(path)
+            elif not os.path.isdir(path) and os.path.exists(path) and not belongs:
+                os.unlink(path)
 
 
 def move_entries(source: str, target: str) -> None:

@@ -11,6 +11,7 @@ signal.signal(signal.SIGUSR1, lambda *_: None)
 signal.signal(signal.SIGTERM, lambda *_: None)
 found = run.restore()
 step = found.step if found else 0
+print("goes on after step", step)
 while True:
     time.sleep(0.05)
     step += 1
