@@ -145,6 +145,9 @@ class Placing:
 
     def _stopped(self, record: PlacementRecord) -> None:
         context = self._context
+        if record.purpose is Purpose.FINISH and not self._holds_source(record):
+            self._result_lost(record)
+            return
         try:
             known, checkpoint = self._stopping.newest(record)
         except GaError as error:
@@ -214,6 +217,12 @@ class Placing:
     def _fetch(self, record: PlacementRecord, checkpoint: Checkpoint) -> None:
         if record.source_instance is None:
             raise ValueError(f"placement {record.placement_id}: {checkpoint.name} is nowhere to be fetched from")
+        if not self._holds_source(record):
+            if record.purpose is Purpose.FINISH:
+                self._result_lost(record)
+            else:
+                self._stopping.set_aside(record, checkpoint)
+            return
         try:
             self._copying.fetch(record.source_instance, checkpoint)
         except CheckpointInvalid as error:
@@ -221,6 +230,18 @@ class Placing:
         except GaError as error:
             # Anything else says nothing against the checkpoint: it lies safely at the source and is asked for again.
             self._log.wait_for(record.source_instance, error)
+
+    def _result_lost(self, record: PlacementRecord) -> None:
+        """Complete, but the machine was gone before its result was here: what cannot be had is not done."""
+        context = self._context
+        generation = context.store.jobs.generation(context.job_id, context.job().generation)
+        with context.store.transaction():
+            because = "the machine was gone before its result could be fetched"
+            if generation is not None:
+                ended_at = generation.ended_at or context.now()
+                context.store.jobs.generation_ended(context.job_id, generation.generation, ended_at, "lost")
+            context.event("warning", about="lost", message=f"{because}: it is trained again from the newest copy")
+            self.drop(record, because)
 
     def _damaged(self, record: PlacementRecord, checkpoint: Checkpoint, error: CheckpointInvalid) -> None:
         """At the source, that is: the one before it goes on, and what that loses is said."""

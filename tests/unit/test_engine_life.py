@@ -313,3 +313,19 @@ def test_stop_overtakes_a_command_that_waits(tmp_path: Path) -> None:
     one.command("pause")
     one.command("stop")
     assert one.run() is JobState.STOPPED
+
+
+def test_a_result_that_is_lost_with_its_machine_is_trained_again(tmp_path: Path) -> None:
+    one = world(tmp_path, policy=Stay(), sites=(site("a", "A", capacity=3), site("b", "B")))
+    one.run_for(3000)
+    one.disk("job-1-a-1").faults.unreachable = True
+    one.run_for(2 * HOUR_S)
+    one.disk("job-1-a-1").faults.unreachable = False
+    while (generation := one.store.jobs.generation(one.job_id, 1)) is None or generation.outcome != "complete":
+        one.tick()
+    one.provider.set_state("job-1-a-1", InstanceState.GONE)
+    one.disk("job-1-a-1").faults.unreachable = True
+    assert one.run() is JobState.DONE
+    checkpoint = one.store.jobs.get(one.job_id).checkpoint
+    assert checkpoint is not None
+    assert checkpoint.step == MODEL.total_steps

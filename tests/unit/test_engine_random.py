@@ -154,6 +154,11 @@ class AnyTrouble(RuleBasedStateMachine):
             if one.state.final:
                 break
         job = one.store.jobs.get(one.job_id)
+        if job.state is JobState.FAILED and job.generation == 0:
+            # Every site failed before anything had started: it says so at once, with nothing to lose.
+            assert one.holding() == []
+            self.folder.cleanup()
+            return
         expected = None if job.checkpoint is None else job.checkpoint.step
         assert (job.state, expected) == (JobState.DONE, MODEL.total_steps), job.detail
         assert one.check_end(job.checkpoint, may_lose_machine=True) == []
