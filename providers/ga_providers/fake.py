@@ -16,7 +16,7 @@ from gacli.ports.provider import Endpoint, Instance, InstanceState, Provider
 class FakeProvider(Provider):
     """A cloud that lives as long as this object; several drivers may share one by sharing the object.
 
-    destroyed: ids that were given back, as opposed to lost. refusals: site → how many more `create` calls it answers
+    given_back: ids that were given back, as opposed to lost. refusals: site → how many more `create` calls it answers
     with NoCapacity.
     """
 
@@ -26,7 +26,7 @@ class FakeProvider(Provider):
         del state_folder, public_key, key_file
         self.instances: dict[str, Instance] = {}
         self.refusals: dict[str, int] = {}
-        self.destroyed: set[str] = set()
+        self.given_back: set[str] = set()
 
     @override
     def check(self, site: Site) -> None:
@@ -63,7 +63,7 @@ class FakeProvider(Provider):
 
     @override
     def destroy(self, site: Site, instance_id: str) -> None:
-        self.destroyed.add(instance_id)
+        self.given_back.add(instance_id)
         self.set_state(instance_id, InstanceState.GONE)
 
     def set_state(self, instance_id: str, state: InstanceState) -> None:

@@ -19,7 +19,7 @@ from support.kill_checks import Findings, check
 from support.kill_scenario import Place, Scenario
 from support.kills import Ended, Killing, NeverEnds, moments_s
 
-SCENARIO = Scenario(steps=400, step_s=0.08, ballast_mib=16)
+SCENARIO = Scenario(steps=350, step_s=0.08, ballast_mib=16)
 SEEDS = (1, 2, 3, 4)
 MOMENTS = 4
 EVERY_RUN = ("move target_requested", "move stopping", "move copying", "move starting", "running fetching")

@@ -223,7 +223,7 @@ class CrashingWorld(World):
                 self.violations.append(f"{instance_id} trains while the key of a transfer is there")
         for placement in self.placements:
             source, number = placement.source_instance, placement.generation
-            if source is None or number is None or source not in self.provider.destroyed:
+            if source is None or number is None or source not in self.provider.given_back:
                 continue
             generation = self.store.jobs.generation(self.job_id, number)
             if generation is not None and generation.first_step_at is None and generation.state != "ended":
