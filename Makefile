@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint wheel-test bench-help lock system-programs clean
+.PHONY: help install demo test lint wheel-test prove-kills bench-help lock system-programs clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -23,6 +23,9 @@ lint: install ## format, lint, types and import rules
 
 wheel-test: install system-programs ## install the built wheel into an empty environment and run the demo from there
 	sh scripts/wheel-test.sh
+
+prove-kills: install system-programs ## kill ga at random moments of real runs, and check what they end with
+	PYTHONPATH=tests $(BIN)/python tests/prove/kills.py
 
 bench-help: install ## time `ga --help`, and show what it imports
 	$(BIN)/python scripts/bench_help.py

@@ -140,6 +140,20 @@ def test_rsync_killed_in_the_middle_goes_on_from_there(slow_pair: Pair) -> None:
     assert pair.target.machine.checkpoints(JOB) == [checkpoint]
 
 
+def test_letting_in_again_does_not_disturb_a_copy_that_goes_on(slow_pair: Pair) -> None:
+    """As a controller does that begins anew after a crash."""
+    pair = slow_pair
+    checkpoint = pair.source.save(5, {"model.bin": os.urandom(6 << 20)})
+    _, address = pair.begin(checkpoint)
+    with ThreadPoolExecutor(1) as pool:
+        copied = pool.submit(pair.push, checkpoint, address)
+        wait_for(lambda: _arrived_bytes(incoming(pair, checkpoint)), "the copy to begin")
+        pair.begin(checkpoint)
+        copied.result(timeout=60)
+    assert (pair.target.transfer / "rsync.log").read_text().count("rsync to incoming/") == 1
+    assert pair.settle(checkpoint) == ()
+
+
 def test_connection_cut_at_the_target_goes_on_from_there(slow_pair: Pair) -> None:
     pair, size = slow_pair, 8 << 20
     checkpoint = pair.source.save(5, {"model.bin": os.urandom(size)})

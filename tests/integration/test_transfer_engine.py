@@ -40,7 +40,9 @@ class Move:
 
     def begin(self, *, steps: int = 300, ballast: int = BALLAST_BYTES) -> None:
         command = count(steps, save_every=20, ballast=ballast)
-        self.ga.begin(self.ga.write(job(command, [lab(self.a, "a"), lab(self.b, "b")])), "--json")
+        # By two names: one host is one machine, whatever its ports.
+        sites = [lab(self.a, "a"), lab(self.b, "b", host="localhost")]
+        self.ga.begin(self.ga.write(job(command, sites)), "--json")
         self.ga.await_step(5)
         assert self.ga("migrate", "job-1", "b").exit_code == 0
 

@@ -47,7 +47,10 @@ def admit(job_dir: str, name: str, transfer_id: str, request: Json) -> Json:
         return ready
     try:
         transfer.make_folder()
-        tidy(ready["folder"], manifest, parts=True)
+        with transfer.alone() as nobody_receives:
+            # A copy that goes on has files there under names of its own.
+            if nobody_receives:
+                tidy(ready["folder"], manifest, parts=True)
         write_server(transfer, ready["folder"])
         ticket = {"name": name, "manifest": manifest, "rsync": shutil.which("rsync")}
         write_json(transfer.path("ticket.json"), ticket)

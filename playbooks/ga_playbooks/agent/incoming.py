@@ -22,8 +22,8 @@ def incoming(job_dir: str, transfer_id: str) -> NoReturn:
         raise SystemExit("ga: this key brings one checkpoint by rsync; refused: %r" % asked)
     if ticket is None:
         raise SystemExit("ga: this transfer is over")
-    # Kept by rsync: as long as somebody receives, nobody settles, and the other way round.
-    lock = os.open(transfer.path("lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    # Kept by rsync until it ends; see Transfer.alone.
+    lock = transfer.open_lock()
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-
 from .files import Json, read_json
-from .locking import take_lock
 from .members import members
 from .receiving import accept
 from .signalling import kill_until_gone
@@ -22,14 +18,11 @@ def settle(job_dir: str, name: str, transfer_id: str) -> Json:
     ticket = read_json(transfer.path("ticket.json"))
     if ticket is None or ticket["name"] != name:
         return {"ok": False, "error": "no_admission", "detail": "nothing was let in for " + name}
-    lock = os.open(transfer.path("lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        kill_until_gone(lambda: members(transfer.folder))
-        if not take_lock(lock, fcntl.LOCK_EX, patience_s=5.0):
+    kill_until_gone(lambda: members(transfer.folder))
+    with transfer.alone(patience_s=5.0) as nobody_receives:
+        if not nobody_receives:
             return {"ok": False, "error": "no_admission", "detail": "somebody is still receiving"}
         accepted = accept(job_dir, name, ticket["manifest"])
         if accepted["ok"]:
             end_transfers(job_dir)
-    finally:
-        os.close(lock)
     return {"ok": True, "bad": [] if accepted["ok"] else accepted["bad"]}

@@ -7,15 +7,18 @@ either machine, and its end.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import signal
 import time
-from typing import Callable, Dict, List
+from typing import Callable, Dict, Iterator, List
 
 from .authorized import change_keys
 from .files import Json, read_json
+from .locking import take_lock
 from .members import members
 from .processes import is_alive
 from .signalling import kill_until_gone, send
@@ -44,6 +47,18 @@ class Transfer:
         """For its programs: they are found by GA_RUN_DIR, and nothing set elsewhere changes what rsync does."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RSYNC_")}
         return dict(kept, GA_RUN_DIR=self.folder, LC_ALL="C")
+
+    def open_lock(self) -> int:
+        return os.open(self.path("lock"), os.O_RDWR | os.O_CREAT, 0o600)
+
+    @contextlib.contextmanager
+    def alone(self, patience_s: float = 0.0) -> Iterator[bool]:
+        """True while nobody receives, and nobody can begin to: who receives shares the lock that is held here."""
+        lock = self.open_lock()
+        try:
+            yield take_lock(lock, fcntl.LOCK_EX, patience_s)
+        finally:
+            os.close(lock)
 
     def kill(self) -> None:
         """Nothing of it runs afterwards: neither what pushes nor what receives."""
