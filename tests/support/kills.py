@@ -26,7 +26,7 @@ _LASTS_S = {
     "start target_requested": 1.2,
     "start starting": 0.8,
     "move target_requested": 1.2,
-    "move stopping": 1.4,
+    "move stopping": 2.4,
     "move copying": 0.9,
     "move starting": 0.8,
     "finish copying": 0.4,

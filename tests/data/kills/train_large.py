@@ -1,7 +1,7 @@
 """The example's training, with checkpoints that take a while to copy: `train_large.py MIB ARGUMENTS…`.
 
-It does not tell how many steps it will do: the policy would spare it moves that pay too late. Asked to stop, it lives on
-for a while after its checkpoint is there: whoever takes that for its end starts a second trainer beside it.
+It does not tell how many steps it will do: the policy would spare it moves that pay too late. Asked to stop, it lives
+on for a while after its checkpoint is there: whoever takes that for its end starts a second trainer beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 import ga_trainer
 
-LINGERS_S = 1.0
+LINGERS_S = 2.0
 MIB = int(sys.argv.pop(1))
 
 
