@@ -18,11 +18,11 @@ from support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-BALLAST_BYTES = 6 << 20
-# Copies that one machine makes to another take a second for every 2 MiB.
+BALLAST_BYTES = 8 << 20
+# Copies that one machine makes to another take a second for every MiB.
 SLOW = """#!/bin/sh
 case "$*" in *--server*) exec {rsync} "$@" ;; esac
-exec {rsync} --bwlimit=2m "$@"
+exec {rsync} --bwlimit=1m "$@"
 """
 
 
@@ -38,7 +38,7 @@ class Move:
     def homes(self) -> list[Path]:
         return [self.a.home, self.b.home]
 
-    def begin(self, *, steps: int = 300, ballast: int = BALLAST_BYTES) -> None:
+    def begin(self, *, steps: int = 600, ballast: int = BALLAST_BYTES) -> None:
         command = count(steps, save_every=20, ballast=ballast)
         # By two names: one host is one machine, whatever its ports.
         sites = [lab(self.a, "a"), lab(self.b, "b", host="localhost")]
@@ -96,7 +96,7 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
 
 def await_moved(move: Move, *, steps: int) -> None:
     """To the job's end, which may take several lives of `ga`."""
-    said = move.ga("run", "--json", move.ga.folder / "job.yaml")
+    said = move.ga("run", "--json", move.ga.folder / "job.yaml", timeout_s=180)
     assert (said.exit_code, said.last["migrations"]) == (0, 1), said
     move.ga.assert_trained(steps)
 
@@ -121,14 +121,14 @@ def body_of(key: Path) -> list[bytes]:
 
 def test_move_goes_straight_and_leaves_no_key(move: Move) -> None:
     move.begin()
-    wait_for(move.copies, "the copy to begin")
+    wait_for(move.copies, "the copy to begin", within_s=60)
     (key,) = move.keys()
     assert key.is_relative_to(move.a.home)
     secrets = body_of(key)
     assert len(move.lines()) == 1
     said = " ".join(word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or [])
     assert not any(secret.decode() in said for secret in secrets)
-    await_moved(move, steps=300)
+    await_moved(move, steps=600)
     assert move.sent() == [("b", "direct")]
     assert_no_secret_of_a_transfer(move, secrets)
     steps = [event.body for event in move.ga.events("step") if event.body["what"] == "copying checkpoint"]
@@ -140,7 +140,7 @@ def test_move_goes_straight_and_leaves_no_key(move: Move) -> None:
 @pytest.mark.parametrize("copy_too", [False, True], ids=["the copy goes on", "the copy is killed as well"])
 def test_ga_killed_while_copying_goes_on_with_what_has_arrived(move: Move, *, copy_too: bool) -> None:
     move.begin()
-    (copy, *_) = wait_for(move.copies, "the copy to begin")
+    (copy, *_) = wait_for(move.copies, "the copy to begin", within_s=60)
     (key,) = move.keys()
     secrets = body_of(key)
     for process in move.controllers():
@@ -149,7 +149,7 @@ def test_ga_killed_while_copying_goes_on_with_what_has_arrived(move: Move, *, co
     assert copy.is_running()
     if copy_too:
         copy.kill()
-    await_moved(move, steps=300)
+    await_moved(move, steps=600)
     assert move.sent() == [("b", "direct")]
     assert_no_secret_of_a_transfer(move, secrets)
 
@@ -157,7 +157,7 @@ def test_ga_killed_while_copying_goes_on_with_what_has_arrived(move: Move, *, co
 def test_move_goes_through_this_machine_when_the_target_lets_nobody_in(move: Move) -> None:
     (move.b.home / ".ssh").write_text("no folder")
     move.begin(ballast=0)
-    await_moved(move, steps=300)
+    await_moved(move, steps=600)
     assert move.sent() == [("b", "relay")]
     assert "no straight way from a to b" in move.ga.messages("note")
     assert move.keys() == []
@@ -166,13 +166,13 @@ def test_move_goes_through_this_machine_when_the_target_lets_nobody_in(move: Mov
 def test_checkpoint_damaged_at_its_source_gives_way_to_the_one_before(move: Move) -> None:
     """The newest is damaged while it is copied; one from before goes on, and what that costs is said."""
     move.begin()
-    wait_for(move.copies, "the copy to begin")
+    wait_for(move.copies, "the copy to begin", within_s=60)
     folder = move.a.home / ".ga" / "jobs" / "job-1" / "checkpoints"
     newest = max(path for path in folder.iterdir() if path.name.startswith("step-"))
     content = bytearray((newest / "ballast").read_bytes())
     content[-1] ^= 1
     (newest / "ballast").write_bytes(content)
-    await_moved(move, steps=300)
+    await_moved(move, steps=600)
     assert "ballast" in move.ga.messages("warning")
     assert "trained again" in move.ga.messages("warning")
     assert move.keys() == []
