@@ -47,6 +47,9 @@ class SystemClock:
     def epoch_s(self) -> float:
         return time.time()
 
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
     def at_epoch(self, epoch_s: float) -> datetime:
         return self._anchor.at_epoch(epoch_s)
 
@@ -69,6 +72,9 @@ class ManualClock:
         return self._anchor.at_epoch(self._epoch_s)
 
     def epoch_s(self) -> float:
+        return self._epoch_s
+
+    def monotonic_s(self) -> float:
         return self._epoch_s
 
     def at_epoch(self, epoch_s: float) -> datetime:

@@ -10,10 +10,12 @@ from gacli.config.policies import PolicyProblems, build
 from gacli.config.problems import Problem, near
 from gacli.config.quantities import format_power
 
+_POLLS_A_LEASE = 5
+
 
 def problems(config: Config) -> list[Problem]:
     """Everything wrong with a configuration whose single values are right; empty when it is sound."""
-    return [*_sites(config), *_start(config), *_carbon(config), *_policy(config)]
+    return [*_sites(config), *_start(config), *_lease(config), *_carbon(config), *_policy(config)]
 
 
 def disk_problems(config: Config, base: Path) -> list[Problem]:
@@ -50,6 +52,14 @@ def _start(config: Config) -> Iterator[Problem]:
         yield Problem(
             loc=("start_at",), text=f'no site "{config.start_at}"; {near(config.start_at, [CLEANEST, *names])}'
         )
+
+
+def _lease(config: Config) -> Iterator[Problem]:
+    """The agent is asked once a sample: a lease must outlive some that go astray."""
+    least_s = _POLLS_A_LEASE * config.sample
+    if config.lease is not None and config.lease < least_s:
+        text = f"found {config.lease:g}s; expected at least {_POLLS_A_LEASE} times `sample`, {least_s:g}s"
+        yield Problem(loc=("lease",), text=text)
 
 
 def _carbon(config: Config) -> Iterator[Problem]:

@@ -157,4 +157,9 @@ class Config(Section):
     lifetime: Annotated[float, duration("10m", "120d")] = Field(
         604800.0, description="Real time after which a provider ends a machine by itself, whoever is alive then."
     )
+    lease: Annotated[float, duration("5s", "30d")] | None = Field(
+        None,
+        description="Real time without a word from ga after which a machine saves and stops the training by itself, and "
+        "ga may go on elsewhere. Default: it never does.",
+    )
     sites: tuple[SiteConfig, ...] = Field(min_length=1, description="The fleet.")

@@ -46,6 +46,7 @@ def plan_of(loaded: LoadedConfig, job_id: str) -> JobPlan:
         grace_s=config.checkpoint.grace,
         sample_s=config.sample,
         lifetime_s=config.lifetime,
+        lease_s=config.lease,
         poll_s=config.carbon.poll,
         max_age_s=config.carbon.max_age,
         fetch_s=config.checkpoint.fetch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gacli.core.decision import Action
 from gacli.core.job import JobState
+from gacli.core.placement import PlacementState, next_states
 from gacli.engine.carbon_watch import CarbonWatch
 from gacli.engine.commands import Commands
 from gacli.engine.context import Context
@@ -17,6 +18,7 @@ from gacli.engine.supervision import Supervision
 from gacli.ports.machine import StepProgress
 from gacli.ports.provider import Instance, InstanceState
 from gacli.store.instances import InstanceRecord
+from gacli.store.jobs import GenerationRecord
 from gacli.store.placements import Purpose
 
 # Real seconds between ticks, and between two updates of a progress display.
@@ -34,7 +36,7 @@ class Controller:
         self._carbon = CarbonWatch(context)
         self._meter = Meter(context, self._carbon)
         self._fleet = Fleet(context, self._meter, self._instance_lost)
-        self._supervision = Supervision(context, self._meter, self._fleet)
+        self._supervision = Supervision(context, self._meter, self._fleet, self)
         self._placing = Placing(context, self._meter, self._fleet, self._supervision)
         self._deciding = Deciding(context, self._carbon, self._supervision)
         self._following = Following(context, self._placing, self._deciding)
@@ -92,29 +94,57 @@ class Controller:
             if decision.action is Action.MOVE and decision.target is not None:
                 self._placing.plan(Purpose.MOVE, decision.reason, source=live.instance_id, target_site=decision.target)
 
-    def _instance_lost(self, record: InstanceRecord, instance: Instance) -> None:
-        """The provider took an instance, or says that it will."""
+    def announced(self, record: GenerationRecord, detail: str) -> None:
+        """The machine of a live generation is about to be taken: its checkpoint is brought to safety."""
         context = self._context
-        live = self._supervision.live()
         placement = context.store.placements.open(context.job_id)
-        holds_trainer = live is not None and live.instance_id == record.instance_id
-        if instance.state is InstanceState.PREEMPTING:
-            if holds_trainer and placement is None:
-                context.event("warning", about="preemption", site=record.site, message=instance.detail)
-                self._avoid(record.site, instance.detail)
-                self._placing.plan(Purpose.EVACUATE, f"{record.site} announces its end", source=record.instance_id)
+        if placement is not None and placement.source_instance != record.instance_id:
             return
         with context.store.transaction():
-            if holds_trainer and live is not None:
+            if placement is not None:
+                # A copy to here is quicker than a machine that is not ready yet.
+                if placement.purpose is not Purpose.MOVE or PlacementState.ABANDONED not in next_states(
+                    placement.state
+                ):
+                    return
+                self._placing.drop(placement, f"{record.site} will be gone before that")
+            context.event("warning", about="preemption", site=record.site, message=f"{record.site}: {detail}")
+            self._avoid(record.site, detail)
+            self._placing.plan(Purpose.EVACUATE, f"{record.site} announces its end", source=record.instance_id)
+
+    def given_up(self, record: GenerationRecord, detail: str) -> None:
+        """A machine that does not answer, whose trainer has stopped all the same."""
+        with self._context.store.transaction():
+            self._meter.lost(record.instance_id, self._context.now())
+            self._generation_lost(record, detail)
+            self._fleet.release(record.instance_id)
+            self._target_lost(record.instance_id)
+
+    def _instance_lost(self, record: InstanceRecord, instance: Instance) -> None:
+        """The provider took an instance, or says that it will."""
+        live = self._supervision.live()
+        if live is not None and live.instance_id != record.instance_id:
+            live = None
+        if instance.state is InstanceState.PREEMPTING:
+            if live is not None:
+                self.announced(live, instance.detail)
+            return
+        with self._context.store.transaction():
+            if live is not None:
                 # The provider's word that the machine is gone proves that the trainer is.
-                context.store.jobs.generation_ended(context.job_id, live.generation, context.now(), "lost")
-                self._avoid(record.site, f"the instance there is gone ({instance.detail or 'no reason given'})")
-                context.event(
-                    "warning", about="lost", site=record.site,
-                    message=f"the instance at {record.site} is gone ({instance.detail or 'no reason given'})",
-                )  # fmt: skip
-            if placement is not None and placement.target_instance == record.instance_id:
-                self._placing.target_lost(placement)
+                self._generation_lost(live, f"the instance there is gone ({instance.detail or 'no reason given'})")
+            self._target_lost(record.instance_id)
+
+    def _generation_lost(self, record: GenerationRecord, because: str) -> None:
+        context = self._context
+        context.store.jobs.generation_ended(context.job_id, record.generation, context.now(), "lost")
+        self._avoid(record.site, because)
+        context.event("warning", about="lost", site=record.site, message=f"{record.site}: {because}")
+
+    def _target_lost(self, instance_id: str) -> None:
+        placement = self._context.store.placements.open(self._context.job_id)
+        if placement is not None and placement.target_instance == instance_id:
+            self._placing.target_lost(placement)
 
     def _avoid(self, site: str, because: str) -> None:
         """Whoever took a machine is likely to take the next one: any other site is preferred for a while."""

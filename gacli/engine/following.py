@@ -10,6 +10,7 @@ from gacli.core.placement import PlacementState, next_states
 from gacli.engine.context import Context
 from gacli.engine.deciding import Deciding
 from gacli.engine.placing import Placing
+from gacli.engine.supervision import PREEMPTED
 from gacli.engine.summary import summary_of
 from gacli.policies.placing import cleanest
 from gacli.store.instances import Holding
@@ -73,6 +74,9 @@ class Following:
         held = self._held(generation.instance_id)
         if generation.outcome == "complete":
             self._placing.plan(Purpose.FINISH, "the training is complete", source=held)
+            return
+        if generation.outcome == PREEMPTED and held is not None:
+            self._placing.plan(Purpose.EVACUATE, f"{generation.site} announces its end", source=held)
             return
         job = context.job()
         if job.crashes > context.plan.restarts:

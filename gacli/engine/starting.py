@@ -78,6 +78,7 @@ class Starting:
             sample_s=plan.sample_s,
             power=plan.site(generation.site).power,
             epoch_s=context.clock.epoch_s(),
+            lease_s=plan.lease_s,
         )
         done = context.tasks.once(f"start:{generation.generation}", lambda _step: machine.start(plan.work, start))
         if done is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from gacli.core.job import JobState
 from gacli.engine.context import Context
 from gacli.engine.fleet import Fleet
+from gacli.engine.leases import Leases
 from gacli.engine.metering import Meter
 from gacli.engine.placement_log import restore_state
 from gacli.errors import GaError
@@ -24,12 +27,29 @@ _QUIET_START_S = 15.0
 _STOPPED = 75
 _LOG_CHUNK_BYTES = 256 * 1024
 
+PREEMPTED = "preempted"
+"""The outcome of a generation that its machine stopped because the provider was about to take it."""
+
+
+class Loss(Protocol):
+    """What is done about a generation whose machine is lost, or soon will be."""
+
+    def announced(self, record: GenerationRecord, detail: str) -> None:
+        """The machine says that its provider is about to take it; said again with every answer."""
+        ...
+
+    def given_up(self, record: GenerationRecord, detail: str) -> None:
+        """The machine is silent, and its lease proves that the trainer has stopped."""
+        ...
+
 
 class Supervision:
     """One live generation at a time. Its end is recorded only on proof: the exit record with the lock free."""
 
-    def __init__(self, context: Context, meter: Meter, fleet: Fleet) -> None:
+    def __init__(self, context: Context, meter: Meter, fleet: Fleet, loss: Loss) -> None:
         self._context = context
+        self._loss = loss
+        self._leases = Leases(context)
         self._meter = meter
         self._fleet = fleet
         self._poll_at = 0.0
@@ -61,7 +81,8 @@ class Supervision:
         except GaError as error:
             self._silent(record, error)
             return None
-        done = context.tasks.once(key, lambda _step: _fetch(machine, record, log))
+        heard_s = self._leases.newest(record.generation)
+        done = context.tasks.once(key, lambda _step: _fetch(machine, record, log, heard_s))
         if done is None:
             return None
         if isinstance(done.error, GaError):
@@ -73,6 +94,11 @@ class Supervision:
         """No answer says nothing about the trainer: it is waited for. A new kind of trouble is told, not every try."""
         context = self._context
         self._poll_at = context.clock.epoch_s() + _RETRY_S
+        left_s = self._leases.left_s(record)
+        if left_s == 0:
+            self.unreachable_because = ""
+            self._loss.given_up(record, "it does not answer, and its lease has run out")
+            return
         news = not self.unreachable_because or type(error) is not self._trouble
         self._trouble = type(error)
         self.unreachable_because = f"{record.site} does not answer: {error.message.splitlines()[0]}"
@@ -80,7 +106,14 @@ class Supervision:
             context.event("warning", about="unreachable", site=record.site, message=str(error))
         state, waiting = context.job().state, context.store.placements.open(context.job_id) is not None
         if state is JobState.RUNNING or (state is JobState.BLOCKED and news and not waiting):
-            context.set_state(JobState.BLOCKED, f"{self.unreachable_because}; the training is left alone")
+            context.set_state(JobState.BLOCKED, f"{self.unreachable_because}; {self._until(left_s)}")
+
+    def _until(self, left_s: float | None) -> str:
+        """What is waited for, and until when at the latest."""
+        if left_s is None:
+            return "the training is left alone"
+        at = datetime.fromtimestamp(self._context.clock.epoch_s() + left_s, UTC)
+        return f"it is given up at {at:%Y-%m-%d %H:%M} UTC, when its lease has run out for certain"
 
     def _answered(self, record: GenerationRecord, poll: Poll) -> ExitRecord | None:
         context = self._context
@@ -91,8 +124,12 @@ class Supervision:
             context.event("note", about="reachable", site=record.site, message=f"{record.site} answers again")
             if context.job().state is JobState.BLOCKED:
                 restore_state(context)
+        self._leases.heard(record.generation, poll.status.clock_s)
         self._ingest(record, poll)
         status = poll.status
+        if status.preemption_at_s is not None:
+            at = datetime.fromtimestamp(status.preemption_at_s, UTC)
+            self._loss.announced(record, f"its provider takes it at {at:%H:%M:%S} UTC")
         if record.last_seq + len(poll.raw) < status.last_seq:
             self._poll_at = 0.0
             return None
@@ -195,6 +232,7 @@ class Supervision:
             context.event(
                 "generation", generation=record.generation, site=record.site, state="ended", outcome=outcome,
                 exit_code=exit_record.exit_code, signal=exit_record.signal, forced=exit_record.forced,
+                because=exit_record.stopped_because,
             )  # fmt: skip
 
 
@@ -207,9 +245,9 @@ def _whole_lines(path: Path) -> int:
     return written.count(b"\n")
 
 
-def _fetch(machine: Machine, record: GenerationRecord, log: Path) -> Poll:
+def _fetch(machine: Machine, record: GenerationRecord, log: Path, heard_s: float | None) -> Poll:
     """One poll, and what the trainer has written since the last one; all of it once the trainer has ended."""
-    poll = machine.poll(record.job_id, record.generation, record.last_seq)
+    poll = machine.poll(record.job_id, record.generation, record.last_seq, heard_s)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         while True:
@@ -220,13 +258,15 @@ def _fetch(machine: Machine, record: GenerationRecord, log: Path) -> Poll:
 
 
 def outcome_of(exit_record: ExitRecord) -> str:
-    """`complete`, `stopped`, `killed` (it ignored the signal) or `crashed`; see docs/trainer.md.
+    """`complete`, `preempted`, `stopped`, `killed` (it ignored the signal) or `crashed`; see docs/trainer.md.
 
     The script's own word that it is complete counts whatever its exit code. Otherwise a script that was asked to stop,
     or that exits with 75, has stopped; exit code 0 unasked means that it is complete.
     """
     if exit_record.complete:
         return "complete"
+    if exit_record.stopped_because == "preemption":
+        return PREEMPTED
     if exit_record.stop_requested:
         return "killed" if exit_record.forced else "stopped"
     if exit_record.exit_code == _STOPPED:

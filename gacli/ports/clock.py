@@ -22,6 +22,10 @@ class Clock(Protocol):
         """Real seconds since 1970, never scaled: for the machines' agents."""
         ...
 
+    def monotonic_s(self) -> float:
+        """Real seconds since some instant; never jumps, and may stand still while this computer sleeps."""
+        ...
+
     def at_epoch(self, epoch_s: float) -> datetime:
         """The job's clock at a real instant."""
         ...

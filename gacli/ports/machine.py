@@ -48,7 +48,10 @@ class WorkSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartSpec:
-    """One generation's start. epoch_s: the controller's real time, so that a wrong machine clock does no harm."""
+    """One generation's start. epoch_s: the controller's real time, so that a wrong machine clock does no harm.
+
+    lease_s: real seconds without a word from the controller after which the machine stops the trainer; None: never.
+    """
 
     generation: int
     site: str
@@ -58,6 +61,7 @@ class StartSpec:
     sample_s: float
     power: PowerModel
     epoch_s: float
+    lease_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +70,8 @@ class ExitRecord:
 
     exit_code: None when killed by signal `signal`. stop_requested: ga had asked. forced: it ignored the signal and was
     killed. complete: the script said that it has finished. started_s, ended_s: real epoch seconds on the controller's
-    clock (corrected by the agent). tail: the last lines of its output.
+    clock (corrected by the agent). tail: the last lines of its output. stopped_because: `lease` or `preemption` when the
+    machine asked by itself.
     """
 
     generation: int
@@ -78,6 +83,7 @@ class ExitRecord:
     started_s: float
     ended_s: float
     tail: str = ""
+    stopped_because: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +131,7 @@ class MachineStatus:
     """What the machine says of one generation.
 
     lock_held: a process of the job is alive there. exit: None while it runs or when nothing was recorded.
+    clock_s: the machine's own clock at this answer, to be given back as `heard_s`; it never jumps.
     preemption_at_s: real epoch seconds at which the provider will take the machine, when it said so.
     """
 
@@ -133,6 +140,7 @@ class MachineStatus:
     lock_held: bool
     exit: ExitRecord | None
     last_seq: int
+    clock_s: float
     preemption_at_s: float | None = None
 
 
@@ -166,7 +174,9 @@ class Machine(Protocol):
         """Start a generation under the lock; fine to repeat for the live generation. LockHeld, StaleGeneration."""
         ...
 
-    def poll(self, job_id: str, generation: int, after_seq: int) -> Poll: ...
+    def poll(self, job_id: str, generation: int, after_seq: int, heard_s: float | None = None) -> Poll:
+        """heard_s: `clock_s` of the newest answer that arrived; the lease of the generation runs from there."""
+        ...
 
     def request_stop(self, job_id: str, generation: int, *, signal: str, grace_s: float) -> None:
         """Ask the trainer to save and exit; returns at once. Watch `poll` for the exit record."""

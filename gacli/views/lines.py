@@ -38,6 +38,10 @@ _TOLD_BY_PLACEMENT = (JobState.PLACING, JobState.MOVING, JobState.PAUSING, JobSt
 _ENDED = (Purpose.FINISH, Purpose.FAIL)
 
 
+# Why a machine stopped its trainer by itself.
+_BECAUSE = {"lease": "as its lease ran out", "preemption": "as its machine is about to be taken"}
+
+
 class Lines:
     """Remembers what was said, so that it need not be said again."""
 
@@ -124,9 +128,10 @@ class Lines:
             self._site = body["site"]
             yield f"generation {body['generation']} started"
             return
+        why = _BECAUSE.get(body.get("because", ""))
         how = "" if body.get("exit_code") is None else f" (exit code {body['exit_code']})"
         how = f" (signal {body['signal']})" if body.get("signal") is not None else how
-        yield f"generation {body['generation']} ended: {body.get('outcome') or body['state']}{how}"
+        yield f"generation {body['generation']} ended: {body.get('outcome') or body['state']}{how}{', ' + why if why else ''}"
 
     def _progress(self, event: Event, body: Mapping[str, Any]) -> Iterable[str]:
         self._site = body["site"]

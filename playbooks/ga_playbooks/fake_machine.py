@@ -112,9 +112,11 @@ class FakeMachine(Machine):
         )
 
     @override
-    def poll(self, job_id: str, generation: int, after_seq: int) -> Poll:
+    def poll(self, job_id: str, generation: int, after_seq: int, heard_s: float | None = None) -> Poll:
         job = self._job(job_id)
         run = job.runs.get(generation)
+        if run is not None and heard_s is not None:
+            run.heard(heard_s)
         records = run.records if run else []
         answer = PollAnswer(
             generation=generation,
@@ -122,6 +124,8 @@ class FakeMachine(Machine):
             lock_held=self._alive(job),
             exit=run.exit if run else None,
             last_seq=len(records),
+            clock_s=self._clock.epoch_s(),
+            preemption_at_s=self._disk.faults.preempted_at_s,
             records=records[after_seq:],
             through=len(records),
             more=False,

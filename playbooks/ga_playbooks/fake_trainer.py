@@ -44,13 +44,14 @@ class Faults:
     """What goes wrong on a modelled machine; may be changed at any time.
 
     unreachable: every call fails, what runs goes on. ignores_signal: stopping takes the whole grace period and saves
-    nothing. crash_at_step: exit code 1 when this step is reached. corrupt_checkpoints: every copy fails verification.
+    nothing. preempted_at_s: the machine is told, by its provider, when it will be taken. crash_at_step: exit code 1 when this step is reached. corrupt_checkpoints: every copy fails verification.
     Of checkpoints that other machines bring: hidden_from_peers: none comes through. cut_arrivals, corrupt_arrivals: so
     many of the next are cut in the middle, or arrive damaged.
     """
 
     unreachable: bool = False
     ignores_signal: bool = False
+    preempted_at_s: float | None = None
     crash_at_step: int | None = None
     corrupt_checkpoints: bool = False
     hidden_from_peers: bool = False
@@ -78,7 +79,9 @@ class ModelledRun:
         self._base_step, self._base_s = self.first_step, self.started_s
         self._save_began_s = self._saved_at_s = math.inf
         self._stop_requested = False
+        self._stopped_because = ""
         self._deadline_s = math.inf
+        self._heard_s = self.started_s
         self._record("start", {"generation": self.spec.generation, "site": self.spec.site, "gpus": 0, "pid": 1})
 
     @property
@@ -102,8 +105,15 @@ class ModelledRun:
     def request_stop(self, now_s: float, *, signal_name: str, grace_s: float) -> None:
         """Ask it to save and leave; asking again changes nothing."""
         self.advance(now_s)
-        if self.exit is not None or self._stop_requested:
-            return
+        if self.exit is None and not self._stop_requested:
+            self._ask(signal_name, grace_s)
+
+    def heard(self, at_s: float) -> None:
+        """The lease runs from there."""
+        self._heard_s = max(self._heard_s, at_s)
+
+    def _ask(self, signal_name: str, grace_s: float, because: str = "") -> None:
+        self._stopped_because = because
         self._sample()
         self._stop_requested = True
         self._deadline_s = self._now_s + grace_s
@@ -116,6 +126,11 @@ class ModelledRun:
             (self._deadline_s, self._kill),
             (self._sampled_s + self.spec.sample_s, self._sample),
         ]
+        if not self._stop_requested:
+            lease_s = math.inf if self.spec.lease_s is None else self.spec.lease_s
+            events.append((self._heard_s + lease_s, lambda: self._ask_unasked("lease")))
+            if self.faults.preempted_at_s is not None:
+                events.append((self._now_s, lambda: self._ask_unasked("preemption")))
         if self._phase == "checkpoint":
             return [(self._saved_at_s, self._end_save), *events]
         targets: list[tuple[int, Callable[[], None]]] = [(self.model.total_steps, self._save_now)]
@@ -128,6 +143,9 @@ class ModelledRun:
         step, happen = min(reversed(targets), key=lambda target: target[0])
         step = max(step, self._base_step)
         return [(self._base_s + (step - self._base_step) / self.model.steps_per_s, happen), *events]
+
+    def _ask_unasked(self, because: str) -> None:
+        self._ask(self.spec.signal, self.spec.grace_s, because)
 
     def _step(self) -> int:
         if self._phase == "checkpoint":
@@ -196,6 +214,7 @@ class ModelledRun:
             exit_code=exit_code,
             signal=killed_by,
             stop_requested=self._stop_requested,
+            stopped_because=self._stopped_because,
             forced=killed_by is not None,
             complete=complete,
             started_s=self.started_s,

@@ -44,6 +44,7 @@ class ExitMessage(Message):
     started_s: float
     ended_s: float
     tail: str = ""
+    stopped_because: str = ""
 
     def record(self) -> ExitRecord:
         return ExitRecord(**dict(self))
@@ -55,6 +56,8 @@ class PollAnswer(Message):
     lock_held: bool
     exit: ExitMessage | None
     last_seq: Count
+    clock_s: float
+    preemption_at_s: float | None = None
     records: list[str]
     through: Count
     more: bool
@@ -167,6 +170,8 @@ def parse_poll(answers: Sequence[PollAnswer], *, where: str) -> Poll:
         lock_held=last.lock_held,
         exit=last.exit.record() if last.exit else None,
         last_seq=last.last_seq,
+        clock_s=last.clock_s,
+        preemption_at_s=last.preemption_at_s,
     )
     return Poll(status=status, power=tuple(power), progress=tuple(progress), checkpoints=tuple(saved), raw=tuple(raw))
 

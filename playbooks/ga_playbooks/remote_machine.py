@@ -28,8 +28,8 @@ class RemoteMachine(Machine):
         supervise.start(self._host, work, start)
 
     @override
-    def poll(self, job_id: str, generation: int, after_seq: int) -> Poll:
-        return supervise.poll(self._host, job_id, generation, after_seq)
+    def poll(self, job_id: str, generation: int, after_seq: int, heard_s: float | None = None) -> Poll:
+        return supervise.poll(self._host, job_id, generation, after_seq, heard_s)
 
     @override
     def request_stop(self, job_id: str, generation: int, *, signal: str, grace_s: float) -> None:

@@ -34,6 +34,7 @@ def start(host: Host, work: WorkSpec, spec: StartSpec) -> None:
             "signal": spec.signal,
             "grace_s": spec.grace_s,
             "sample_s": spec.sample_s,
+            "lease_s": spec.lease_s,
             "power": {"idle_w": spec.power.idle_w, "busy_w": spec.power.busy_w},
             "epoch_s": spec.epoch_s,
         },
@@ -42,12 +43,13 @@ def start(host: Host, work: WorkSpec, spec: StartSpec) -> None:
     )
 
 
-def poll(host: Host, job_id: str, generation: int, after_seq: int) -> Poll:
+def poll(host: Host, job_id: str, generation: int, after_seq: int, heard_s: float | None = None) -> Poll:
     """All telemetry after `after_seq`, and the status that goes with it: after an exit record nothing more comes."""
     answers: list[PollAnswer] = []
     while not answers or answers[-1].more:
         after_seq = answers[-1].through if answers else after_seq
         arguments = ["--generation", str(generation), "--after", str(after_seq)]
+        arguments += [] if heard_s is None else ["--heard-s", repr(heard_s)]
         answers.append(ask(host, JobFolder(job_id), "poll", *arguments, expect=PollAnswer))
     return parse_poll(answers, where=f"{host.label}: telemetry of generation {generation}")
 

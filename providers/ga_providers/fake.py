@@ -63,7 +63,8 @@ class FakeProvider(Provider):
 
     @override
     def destroy(self, site: Site, instance_id: str) -> None:
-        self.given_back.add(instance_id)
+        if self.describe(site, instance_id).state is not InstanceState.GONE:
+            self.given_back.add(instance_id)
         self.set_state(instance_id, InstanceState.GONE)
 
     def set_state(self, instance_id: str, state: InstanceState) -> None:

@@ -18,6 +18,7 @@ from support.engine import World
 from typing_extensions import override
 
 from ga_playbooks.fake_machine import FakeMachine
+from ga_playbooks.fake_trainer import ModelledRun
 from gacli.core.job import Checkpoint, JobState
 from gacli.core.site import Site
 from gacli.ports.host import PeerAddress
@@ -214,7 +215,7 @@ class CrashingWorld(World):
             for instance_id, disk in self.disks.items()
             for job in disk.jobs.values()
             for run in job.runs.values()
-            if run.exit is None and instance_id in self.holding()
+            if self._trains(run) and (instance_id in self.holding() or instance_id in self.provider.given_back)
         ]
         if len(lives) > 1:
             self.violations.append(f"two trainers live: {lives}")
@@ -231,6 +232,11 @@ class CrashingWorld(World):
         known = {i.instance_id for i in self.store.instances.of_job(self.job_id)}
         if leaked := set(self.holding()) - known:
             self.violations.append(f"instances that no journal knows: {leaked}")
+
+    def _trains(self, run: ModelledRun) -> bool:
+        """Also on a machine that nobody can ask, or that was given back: a host of its owner's goes on."""
+        run.advance(self.clock.epoch_s())
+        return run.exit is None
 
     def check_end(
         self, expected: Checkpoint | None, state: JobState = JobState.DONE, *, may_lose_machine: bool = False

@@ -77,6 +77,7 @@ class World:
     policy: Policy = field(default_factory=lambda: Hysteresis(hold_readings=1, dwell_s=0.0))
     start_at: str | None = None
     restarts: int = 3
+    lease_s: float | None = None
     tick_s: float = 4.0
     poll_s: float = 300.0
     provider: FakeProvider = field(default_factory=FakeProvider)
@@ -111,6 +112,7 @@ class World:
                 grace_s=30.0,
                 sample_s=10.0,
                 lifetime_s=7 * 24 * HOUR_S,
+                lease_s=self.lease_s,
                 poll_s=self.poll_s,
                 max_age_s=2 * HOUR_S,
                 fetch_s=600.0,

@@ -15,6 +15,7 @@ from support.exploring import Exploration
 from ga_playbooks.fake_trainer import TrainerModel
 from gacli.core.job import JobState
 from gacli.core.placement import PlacementState
+from gacli.engine import leases
 from gacli.engine.placing import Placing
 from gacli.engine.stopping import Stopping
 from gacli.engine.targeting import Targeting
@@ -38,6 +39,7 @@ def world(root: Path, *, moves: bool) -> CrashingWorld:
         start_at="a",
         tick_s=20.0,
         poll_s=60.0,
+        lease_s=60.0,
         policy=Hysteresis(hold_readings=1, dwell_s=0.0, margin_g_per_kwh=1.0) if moves else Stay(),
     )
 
@@ -87,6 +89,22 @@ def preempt(one: CrashingWorld) -> None:
         one.provider.set_state("job-1-a-1", InstanceState.PREEMPTING)
 
 
+def be_told_by_the_machine(one: CrashingWorld) -> None:
+    """As `preempt`, but it is the first machine that knows."""
+    progress = one.store.journal.progress(one.job_id)
+    if progress is not None and progress.step >= 10 and not one.said:
+        one.said.append("preempted")
+        one.disk("job-1-a-1").faults.preempted_at_s = one.clock.epoch_s() + 120.0
+
+
+def lose_sight(one: CrashingWorld) -> None:
+    """The first machine is cut off for good, and trains on until its lease has run out."""
+    progress = one.store.journal.progress(one.job_id)
+    if progress is not None and progress.step >= 10 and not one.said:
+        one.said.append("cut off")
+        one.disk("job-1-a-1").faults.unreachable = True
+
+
 @pytest.fixture(autouse=True)
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process loses nothing that it has written, synced or not; thousands of lives need not wait for disks."""
@@ -101,6 +119,8 @@ SCENARIOS: dict[str, tuple[bool, Script]] = {
     "stop": (False, stop),
     "lose the machine": (False, lose_the_machine),
     "preempt": (False, preempt),
+    "be told by the machine": (False, be_told_by_the_machine),
+    "lose sight": (False, lose_sight),
 }
 
 
@@ -203,6 +223,21 @@ def test_it_bites_when_asking_to_stop_counts_as_having_stopped(tmp_path: Path, m
 
     monkeypatch.setattr(Stopping, "stopping", stopping)
     assert "two trainers live" in violations(tmp_path, deaf)
+
+
+def test_it_bites_when_a_lease_is_taken_for_over_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeded bug: the script's grace period, which begins then, is forgotten."""
+    monkeypatch.setattr(leases, "proof_after_s", lambda lease_s, _grace_s: lease_s)
+    assert "two trainers live" in violations(tmp_path, deaf_and_out_of_sight)
+
+
+def deaf_and_out_of_sight(one: CrashingWorld) -> None:
+    progress = one.store.journal.progress(one.job_id)
+    if progress is not None and progress.step >= 10 and not one.said:
+        one.said.append("cut off")
+        one.tick_s = 0.5
+        one.disk("job-1-a-1").faults.ignores_signal = True
+        one.disk("job-1-a-1").faults.unreachable = True
 
 
 def deaf(one: CrashingWorld) -> None:

@@ -193,6 +193,94 @@ def test_an_unreachable_source_is_waited_for_and_never_replaced(tmp_path: Path) 
     assert one.run() is JobState.DONE
 
 
+def test_a_machine_that_stays_silent_longer_than_its_lease_is_given_up(tmp_path: Path) -> None:
+    one = world(tmp_path, policy=Stay(), lease_s=300.0)
+    one.run_for(2000.0)
+    one.disk("job-1-a-1").faults.unreachable = True
+    cut_off_at = one.clock.now()
+    assert one.run(until=JobState.BLOCKED) is JobState.BLOCKED
+    assert "it is given up at 2024-06-01 00:39 UTC" in one.store.jobs.get(one.job_id).detail
+    assert one.run() is JobState.DONE
+    first, second = one.store.jobs.generations(one.job_id)
+    assert (first.outcome, second.site) == ("lost", "b")
+    # The lease, the script's grace period of 30 s, and what the agent needs to kill it.
+    assert second.started_at is not None
+    assert second.started_at - cut_off_at > timedelta(seconds=300 + 30 + 5)
+    # What it drew meanwhile is not known: it is taken to have trained until it was given up.
+    unseen = [
+        entry.emission.energy
+        for entry in one.store.ledger.entries(one.job_id)
+        if entry.instance_id == "job-1-a-1" and entry.emission.energy.end > cut_off_at
+    ]
+    assert {energy.modelled for energy in unseen if energy.start >= cut_off_at} == {True}
+    assert sum(energy.energy_j for energy in unseen) > 1000.0 * 300
+
+
+def test_a_machine_that_answers_in_time_keeps_its_trainer(tmp_path: Path) -> None:
+    one = world(tmp_path, policy=Stay(), lease_s=300.0)
+    one.run_for(2000.0)
+    for _ in range(3):
+        one.disk("job-1-a-1").faults.unreachable = True
+        one.run_for(250.0)
+        one.disk("job-1-a-1").faults.unreachable = False
+        one.run_for(60.0)
+    assert one.run() is JobState.DONE
+    assert [g.site for g in one.store.jobs.generations(one.job_id)] == ["a"]
+
+
+def test_a_trainer_whose_lease_ran_out_is_started_again_where_it_was(tmp_path: Path) -> None:
+    """Heard of again before it could be given up: it has saved, and nothing is lost."""
+    one = world(tmp_path, policy=Stay(), lease_s=300.0)
+    one.run_for(2000.0)
+    one.disk("job-1-a-1").faults.unreachable = True
+    one.run_for(320.0)
+    one.disk("job-1-a-1").faults.unreachable = False
+    assert one.run() is JobState.DONE
+    first, second = one.store.jobs.generations(one.job_id)
+    assert (first.outcome, second.site) == ("stopped", "a")
+    assert [event.body["because"] for event in one.events("generation") if event.body.get("outcome") == "stopped"] == [
+        "lease"
+    ]
+    assert second.from_step > 2000.0 - 60
+
+
+def test_a_restarted_controller_waits_for_a_whole_lease(tmp_path: Path) -> None:
+    """What its predecessor heard last it cannot know."""
+    one = world(tmp_path, policy=Stay(), lease_s=300.0)
+    one.run_for(2000.0)
+    one.disk("job-1-a-1").faults.unreachable = True
+    one.run_for(340.0)
+    one.controller = one.new_controller()
+    one.run_for(340.0)
+    assert one.state is JobState.BLOCKED
+    assert one.run() is JobState.DONE
+
+
+def test_a_machine_that_is_told_of_its_end_is_left_with_a_checkpoint(tmp_path: Path) -> None:
+    one = world(tmp_path, policy=Stay())
+    one.run_for(2000.0)
+    one.disk("job-1-a-1").faults.preempted_at_s = one.clock.epoch_s() + 120.0
+    assert one.run() is JobState.DONE
+    assert [p.purpose for p in one.placements] == [Purpose.START, Purpose.EVACUATE, Purpose.RECOVER, Purpose.FINISH]
+    first, second = one.store.jobs.generations(one.job_id)
+    assert (first.outcome, second.site) == ("preempted", "b")
+    assert second.from_step >= 1990 - 60
+
+
+def test_a_move_is_given_up_when_its_source_is_about_to_go(tmp_path: Path) -> None:
+    """What would be moved is brought to safety first."""
+    model = TrainerModel(steps_per_s=1.0, total_steps=6000, checkpoint_every_steps=600, save_s=2.0, setup_s=60.0)
+    one = world(tmp_path, model=model, policy=Stay(), start_at="a")
+    one.run_for(1000.0)
+    one.command("migrate", "b")
+    one.run_for(8.0)
+    assert one.state is JobState.MOVING
+    one.disk("job-1-a-1").faults.preempted_at_s = one.clock.epoch_s() + 120.0
+    assert one.run() is JobState.DONE
+    purposes = [p.purpose for p in one.placements]
+    assert purposes == [Purpose.START, Purpose.MOVE, Purpose.EVACUATE, Purpose.RECOVER, Purpose.FINISH]
+
+
 def test_a_source_partitioned_while_stopping_is_waited_for(tmp_path: Path) -> None:
     one = world(tmp_path, policy=Stay())
     one.run_for(600)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.crashing import CrashingWorld, Points
 from support.engine import HourlySource, site
 from typing_extensions import override
@@ -62,6 +62,11 @@ class AnyTrouble(RuleBasedStateMachine):
         self.one.controller = self.one.new_controller()
         self.best = -1
 
+    @initialize(lease_s=st.sampled_from([None, 120.0]))
+    def a_lease_may_be_agreed(self, lease_s: float | None) -> None:
+        self.one.lease_s = lease_s
+        self.one.controller = self.one.new_controller()
+
     @rule(ticks=st.integers(1, 12))
     def time_passes(self, ticks: int) -> None:
         for _ in range(ticks):
@@ -111,6 +116,11 @@ class AnyTrouble(RuleBasedStateMachine):
             if gone:
                 self.one.disk(held[number % len(held)]).faults.unreachable = True
 
+    @rule(number=st.integers(0, 5), in_s=st.floats(0.0, 300.0))
+    def a_machine_is_told_that_it_will_be_taken(self, number: int, in_s: float) -> None:
+        if held := self.one.holding():
+            self.one.disk(held[number % len(held)]).faults.preempted_at_s = self.one.clock.epoch_s() + in_s
+
     @rule(number=st.integers(0, 5), free_bytes=st.sampled_from([10, 10**9]))
     def a_disk_fills_or_empties(self, number: int, free_bytes: int) -> None:
         if held := self.one.holding():
@@ -147,6 +157,7 @@ class AnyTrouble(RuleBasedStateMachine):
         for instance_id, disk in one.disks.items():
             disk.free_bytes = 10**9
             disk.faults.ignores_signal = False
+            disk.faults.preempted_at_s = None
             disk.faults.unreachable = instance_id not in one.holding()
         for _ in range(3000):
             if not one.tick() and one.state is JobState.PAUSED:

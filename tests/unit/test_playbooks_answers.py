@@ -93,7 +93,15 @@ EXIT: dict[str, Any] = {
     "ended_s": 20.5,
     "tail": "the end",
 }
-STATUS = {"ok": True, "generation": 2, "agent_alive": False, "lock_held": False, "exit": EXIT, "last_seq": 3}
+STATUS = {
+    "ok": True,
+    "generation": 2,
+    "agent_alive": False,
+    "lock_held": False,
+    "exit": EXIT,
+    "last_seq": 3,
+    "clock_s": 9.5,
+}
 POWER = {
     "seq": 1,
     "t": 12.0,
@@ -134,7 +142,7 @@ def test_a_poll_is_put_together_from_its_pieces() -> None:
     )
     poll = RemoteMachine(host).poll("job-1", 2, 0)
     assert poll.status == MachineStatus(
-        generation=2, agent_alive=False, lock_held=False, exit=ExitRecord(**EXIT), last_seq=3
+        generation=2, agent_alive=False, lock_held=False, exit=ExitRecord(**EXIT), last_seq=3, clock_s=9.5
     )
     assert poll.power == (
         PowerSample(

@@ -185,6 +185,8 @@ def test_intensities_say_what_they_are() -> None:
                forced=False), "generation 2 ended: crashed (exit code 1)"),
         (event("generation", generation=2, site="oregon", state="ended", outcome="killed", exit_code=None, signal=9,
                forced=True), "generation 2 ended: killed (signal 9)"),
+        (event("generation", generation=2, site="oregon", state="ended", outcome="stopped", exit_code=75, signal=None,
+               forced=False, because="lease"), "generation 2 ended: stopped (exit code 75), as its lease ran out"),
         (event("job", state="paused", detail="asked for by ga pause", generation=1), "paused: asked for by ga pause"),
         (event("job", state="placing", detail="no site is available", generation=0), "placing: no site is available"),
         (event("something new", value=3), "something new: value 3"),

@@ -9,7 +9,7 @@ import getopt
 import json
 import os
 import sys
-from typing import Callable, Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from .failures import failure, trace
 from .files import Json
@@ -18,7 +18,7 @@ USAGE = """\
 usage: agent.pyz VERB [NAME] --job-dir DIR [options]
 
 launch, setup                  read what to do as JSON from standard input
-poll                           --generation N  --after SEQ  --limit BYTES
+poll                           --generation N  --after SEQ  --limit BYTES  --heard-s S
 stop                           --generation N  --signal NAME  --grace-s S
 logs                           --generation N  --offset BYTES  --limit BYTES
 end, checkpoints
@@ -32,7 +32,7 @@ revoke                         --transfer ID
 """
 OPTIONS = [
     *("job-dir=", "generation=", "after=", "offset=", "limit=", "signal=", "grace-s="),
-    *("transfer=", "wait-s="),
+    *("transfer=", "wait-s=", "heard-s="),
 ]
 
 
@@ -48,6 +48,7 @@ class Call(NamedTuple):
     grace_s: float
     transfer: str
     wait_s: float
+    heard_s: Optional[float]
 
 
 def parse(argv: List[str]) -> Call:
@@ -68,6 +69,7 @@ def parse(argv: List[str]) -> Call:
         grace_s=float(options.get("--grace-s", "60")),
         transfer=options.get("--transfer", ""),
         wait_s=float(options.get("--wait-s", "0")),
+        heard_s=float(options["--heard-s"]) if "--heard-s" in options else None,
     )
 
 
@@ -80,7 +82,7 @@ def launch(call: Call) -> Json:
 def poll(call: Call) -> Json:
     from . import polling
 
-    return polling.poll(call.job_dir, call.generation, call.after, call.limit)
+    return polling.poll(call.job_dir, call.generation, call.after, call.limit, call.heard_s)
 
 
 def stop(call: Call) -> Json:

@@ -28,6 +28,7 @@ def write_lost(run: Run) -> Json:
         "exit_code": None,
         "signal": forced["signal"] if forced else None,
         "stop_requested": run.has("stop.json"),
+        "stopped_because": (run.read("stop.json") or {}).get("because", ""),
         "forced": forced is not None,
         "complete": ("complete", {}) in reports,
         "started_s": started_s,

@@ -17,6 +17,12 @@ from .signalling import deliver, send
 KILL_AFTER_S = 5.0  # between SIGTERM and SIGKILL, once the grace period is over
 
 
+def write_request(run: Run, request: Json) -> int:
+    """Returns the version by which it is known again."""
+    write_json(run.path("stop.json"), request)
+    return os.stat(run.path("stop.json")).st_mtime_ns
+
+
 class StopSequence:
     """stop.json → the signal → grace period → SIGTERM to all → SIGKILL to all; one step a call."""
 
@@ -24,11 +30,21 @@ class StopSequence:
         self.run = run
         self.version = 0
         self.requested = False
+        self.because = ""  # why, when nobody asked for it from outside
         self.forced = False
         self.deadline_s = math.inf
 
     def step(self) -> Optional[Json]:
         """Returns what was asked for, when it has just been."""
+        request = self.news()
+        if request:
+            return self.ask(request)
+        if monotonic_s() >= self.deadline_s:
+            self.force()
+        return None
+
+    def news(self) -> Optional[Json]:
+        """The request, when it is another one than before."""
         try:
             version = os.stat(self.run.path("stop.json")).st_mtime_ns
         except OSError:
@@ -36,17 +52,23 @@ class StopSequence:
         request = self.run.read("stop.json") if version != self.version else None
         if request:
             self.version = version
-            return self.ask(request)
-        if monotonic_s() >= self.deadline_s:
-            self.force()
-        return None
+        return request
+
+    def request(self, request: Json) -> Json:
+        """Ask on the agent's own account. The request is left for whoever goes on in its place."""
+        with contextlib.suppress(OSError):  # a disk may be full; that must not keep the trainer running
+            self.version = write_request(self.run, request)
+        return self.ask(request)
 
     def ask(self, request: Json) -> Json:
+        if not self.requested:
+            self.because = str(request.get("because", ""))
         self.requested = True
         number, pids = deliver(members_of(self.run), int(signal.Signals[request["signal"]]))
         if not self.forced:
             self.deadline_s = monotonic_s() + float(request["grace_s"])
         return {
+            "because": self.because,
             "signal": request["signal"],
             "grace_s": request["grace_s"],
             "sent": signal.Signals(number).name,

@@ -30,7 +30,9 @@ def stop(job_dir: str, generation: int, signal_name: str, grace_s: float) -> Jso
     if run.has("exit.json"):
         return {"ok": True, "ended": True}
     request = {"signal": signal_name, "grace_s": grace_s}
-    if run.read("stop.json") != request:
+    present = run.read("stop.json") or {}
+    # What the agent has asked by itself is asked once: a script might save twice.
+    if present != request and not present.get("because"):
         write_json(run.path("stop.json"), request)
     if is_alive(agent["agent"]) or is_alive(run.read("stopper.json")):
         return {"ok": True, "ended": False}

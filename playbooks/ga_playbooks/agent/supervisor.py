@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import subprocess
@@ -10,13 +11,16 @@ from typing import Dict, Optional
 
 from .clock import TICK_S, Clock
 from .files import Json, write_json
+from .guarding import post_guard
 from .layout import Run
+from .leases import Lease
 from .members import members
+from .notices import Notices
 from .power import Meter
 from .processes import identity
 from .progress import ProgressTail
 from .signalling import kill_until_gone
-from .stop_sequence import StopSequence
+from .stop_sequence import KILL_AFTER_S, StopSequence
 from .telemetry import Telemetry
 
 PROGRESS_EVERY_S = 0.5  # a script may report every step; what people and policies need is the newest
@@ -32,6 +36,8 @@ class Supervisor:
         self.telemetry = Telemetry(run.path("telemetry.jsonl"))
         self.progress = ProgressTail(run.path("progress.jsonl"))
         self.stop = StopSequence(run)
+        self.lease = Lease(run, spec.get("lease_s"))
+        self.notices = Notices(os.environ)
         self.meter = Meter(spec["power"], gpus, self.sample_s)
         self.newest: Optional[Json] = None
         self.reported_s = -math.inf
@@ -97,8 +103,11 @@ class Supervisor:
         write_json(self.run.path("agent.json"), dict(fields, offset_s=self.clock.offset_s))
 
     def supervise(self) -> None:
+        if self.spec.get("lease_s") is not None:
+            post_guard(self.run, self.lease, self.lock, self.lease_request())
         if self.meter.gpu:
             self.meter.gpu.watch()
+        self.notices.watch()
         while True:
             pid, status, usage = os.wait4(self.trainer.pid, os.WNOHANG)
             now_s = self.clock.now()
@@ -106,7 +115,7 @@ class Supervisor:
                 self.trainer.returncode = status
                 return self.finish(status, usage.ru_utime + usage.ru_stime, now_s)
             self.read_progress(now_s)
-            asked = self.stop.step()
+            asked = self.stop.step() or self.stop_unasked(now_s)
             phase = "checkpoint" if self.stop.requested or self.saving else "train"
             if phase != self.phase or now_s - self.sampled_s >= self.sample_s:
                 self.sample(now_s)
@@ -115,6 +124,26 @@ class Supervisor:
                 self.telemetry.add(now_s, "stop", asked)
             self.telemetry.flush()
             time.sleep(TICK_S)
+
+    def stop_unasked(self, now_s: float) -> Optional[Json]:
+        """What the trainer is asked by the agent alone: nobody may be there to do it."""
+        if self.stop.requested:
+            return None
+        if self.lease.over():
+            return self.stop.request(self.lease_request())
+        if self.notices.taken_at_s is not None:
+            return self.stop.request(self.preemption_request(self.notices.taken_at_s + self.clock.offset_s, now_s))
+        return None
+
+    def lease_request(self) -> Json:
+        return {"signal": self.spec["signal"], "grace_s": self.spec["grace_s"], "because": "lease"}
+
+    def preemption_request(self, at_s: float, now_s: float) -> Json:
+        """at_s: when the machine will be gone; the script may take until shortly before."""
+        with contextlib.suppress(OSError):  # on a full disk the checkpoint is what counts
+            write_json(self.run.path("preemption.json"), {"at_s": at_s})
+        grace_s = min(float(self.spec["grace_s"]), max(1.0, at_s - now_s - 2 * KILL_AFTER_S))
+        return {"signal": self.spec["signal"], "grace_s": grace_s, "because": "preemption"}
 
     def read_progress(self, now_s: float, last: bool = False) -> None:
         for kind, fields in self.progress.read():
@@ -164,6 +193,7 @@ class Supervisor:
             "exit_code": None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             "stop_requested": self.stop.requested,
+            "stopped_because": self.stop.because,
             "forced": self.stop.forced,
             "complete": self.complete,
             "started_s": self.started_s,
