@@ -44,18 +44,21 @@ class HourlySource:
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         if zone in self.broken:
             raise CarbonUnavailable(f"no answer for {zone}")
+        values = self.hours[zone]
+        first = max(0, int((start - START).total_seconds() // HOUR_S))
+        last = min(len(values) - 1, int((end - START).total_seconds() // HOUR_S))
         readings = [
             Reading(
                 zone=zone,
                 at=START + timedelta(hours=hour),
                 period_s=HOUR_S,
-                intensity_g_per_kwh=value,
+                intensity_g_per_kwh=values[hour],
                 signal=Signal.AVERAGE,
                 scope=Scope.LIFECYCLE,
                 quality=self.quality,
                 source=self.name,
             )
-            for hour, value in enumerate(self.hours[zone])
+            for hour in range(first, last + 1)
         ]
         return [r for r in readings if r.at <= end and r.at + timedelta(seconds=r.period_s) > start]
 

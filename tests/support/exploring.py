@@ -8,8 +8,8 @@ a value, and states that are equal need to be looked at only once: which makes "
 from __future__ import annotations
 
 import copy
-import itertools
-import shutil
+import os
+import pickle
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,24 +22,24 @@ from support.engine import START
 from ga_playbooks.fake_machine import FakeDisk, FakeJob
 from ga_providers.fake import FakeProvider
 from gacli.clock import ManualClock
-from gacli.folders import Folders
 
 # Nothing in `ga` reads these to decide what to do next.
 _FOR_PEOPLE = ("events", "decisions", "live_steps", "controllers", "sqlite_sequence")
 
 Script = Callable[[CrashingWorld], None]
+# By path; a folder has no content. No name is that of a file at one time and of a folder at another.
+Files = dict[str, bytes | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """A world between two ticks. folder: a copy of its state folder."""
+    """A world between two ticks. world: its provider and disks, pickled. files: those of its state folder."""
 
     database: bytes
-    provider: FakeProvider
-    disks: dict[str, FakeDisk]
+    world: bytes
     epoch_s: float
     said: tuple[str, ...]
-    folder: Path
+    files: Files
     likeness: str
 
 
@@ -55,9 +55,6 @@ class Exploration:
     ticks: int = 0
     kills: int = 0
 
-    def __post_init__(self) -> None:
-        self._numbers = itertools.count()
-
     def explore(self, crashes: int) -> None:
         """Visit every state that can be reached with at most so many kills, and check every end."""
         seen: dict[str, int] = {}
@@ -66,7 +63,6 @@ class Exploration:
         while stack:
             saved, left, story = stack.pop()
             if seen.get(saved.likeness, -1) >= left:
-                shutil.rmtree(saved.folder)
                 continue
             seen[saved.likeness] = left
             points = Points()
@@ -80,16 +76,13 @@ class Exploration:
                 killed, _ = self._tick(saved, Points((number,)))
                 self.kills += 1
                 stack.append((self._save(killed), left - 1, f"{story}, {name} at {saved.epoch_s:.0f}"))
-            shutil.rmtree(saved.folder)
 
     def _fresh(self) -> CrashingWorld:
-        one = self.make(self._folder())
+        one = self.make(self.root)
+        self._present: Files | None = None
         one.violations, one.said = [], []
         self._store, self._prototype = one.store, one
         return one
-
-    def _folder(self) -> Path:
-        return self.root / f"state-{next(self._numbers)}"
 
     def _tick(self, saved: Saved, points: Points) -> tuple[CrashingWorld, bool]:
         """One tick of a new controller; False when the job is over."""
@@ -110,15 +103,13 @@ class Exploration:
         return one, going
 
     def _restore(self, saved: Saved) -> CrashingWorld:
-        """A world as it was saved. All of them share one connection, one after the other."""
+        """A world as it was saved. All of them share one connection and one folder, one after the other."""
         one = copy.copy(self._prototype)
-        one.root = self._folder()
-        shutil.copytree(saved.folder, one.root)
-        one.folders = Folders(one.root)
+        _write(self.root, saved.files, _read(self.root) if self._present is None else self._present)
+        self._present = None
         one.store = self._store
         one.store.database.connection.deserialize(saved.database)
-        one.provider = copy.deepcopy(saved.provider)
-        one.disks = _copied(saved.disks)
+        one.provider, one.disks = pickle.loads(saved.world)
         one.clock = ManualClock(START)
         one.clock.wait(saved.epoch_s - one.clock.epoch_s())
         one.violations, one.said = [], list(saved.said)
@@ -126,28 +117,48 @@ class Exploration:
         return one
 
     def _save(self, one: CrashingWorld) -> Saved:
-        folder = self._folder()
-        one.root.mkdir(parents=True, exist_ok=True)
-        one.root.rename(folder)
+        self._present = files = _read(self.root)
         return Saved(
             database=one.store.database.connection.serialize(),
-            provider=one.provider,
-            disks=one.disks,
+            world=_pickled(one.provider, one.disks),
             epoch_s=one.clock.epoch_s(),
             said=tuple(one.said),
-            folder=folder,
-            likeness=_likeness(one, folder),
+            files=files,
+            likeness=_likeness(one, files),
         )
 
 
-def _copied(disks: dict[str, FakeDisk]) -> dict[str, FakeDisk]:
-    copied = copy.deepcopy(disks)
-    for disk in copied.values():
+def _read(folder: Path) -> Files:
+    found: Files = {}
+    for path, folders, names in os.walk(folder):
+        found.update((f"{path}/{name}", None) for name in folders)
+        for name in names:
+            # A hundred thousand times: Path objects would take half of it all.
+            with open(f"{path}/{name}", "rb") as file:  # noqa: PTH123
+                found[file.name] = file.read()
+    return found
+
+
+def _write(folder: Path, wanted: Files, present: Files) -> None:
+    """Make the folder hold what is wanted, and touch only what differs: a tick changes little."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in sorted(present.keys() - wanted.keys(), reverse=True):
+        Path(name).rmdir() if present[name] is None else Path(name).unlink()
+    for name in sorted(wanted):
+        content = wanted[name]
+        if name not in present and content is None:
+            Path(name).mkdir()
+        elif content is not None and present.get(name) != content:
+            Path(name).write_bytes(content)
+
+
+def _pickled(provider: FakeProvider, disks: dict[str, FakeDisk]) -> bytes:
+    for disk in disks.values():
         for job in disk.jobs.values():
             for run in job.runs.values():
-                # A closure is copied by reference: it would save into the world that this one was copied from.
+                # A closure could not be pickled.
                 run.saved = partial(_save_step, job)
-    return copied
+    return pickle.dumps((provider, disks), pickle.HIGHEST_PROTOCOL)
 
 
 def _save_step(job: FakeJob, step: int) -> str:
@@ -156,7 +167,7 @@ def _save_step(job: FakeJob, step: int) -> str:
     return name
 
 
-def _likeness(one: CrashingWorld, folder: Path) -> str:
+def _likeness(one: CrashingWorld, files: Files) -> str:
     """Equal for worlds that will go on equally: everything but what is written for people only."""
     connection = one.store.database.connection
     names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
@@ -174,9 +185,9 @@ def _likeness(one: CrashingWorld, folder: Path) -> str:
         for job in disk.jobs.values()
         for number, run in sorted(job.runs.items())
     ]
-    files = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
+    sizes = [(name, len(content)) for name, content in sorted(files.items()) if content is not None]
     cloud = sorted((i.instance_id, i.state) for i in one.provider.instances.values())
-    return repr((one.clock.epoch_s(), one.said, tables, runs, files, cloud, one.provider.refusals))
+    return repr((one.clock.epoch_s(), one.said, tables, runs, sizes, cloud, one.provider.refusals))
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:

@@ -132,7 +132,9 @@ class Supervisor:
         if self.lease.over():
             return self.stop.request(self.lease_request())
         if self.notices.taken_at_s is not None:
-            return self.stop.request(self.preemption_request(self.notices.taken_at_s + self.clock.offset_s, now_s))
+            # What is left, on the machine's clock of this instant: it may have been set since the start.
+            at_s = now_s + self.notices.taken_at_s - time.time()
+            return self.stop.request(self.preemption_request(at_s, now_s))
         return None
 
     def lease_request(self) -> Json:
