@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -39,7 +40,7 @@ def run(
     """Start or continue a job, and watch it. ^C ends the watching, not the job."""
     from gacli.config import build
     from gacli.config.load import load
-    from gacli.engine.assembly import providers_of
+    from gacli.engine.assembly import providers_of, secrets_of
 
     loaded = load(config)
     carbon, policy = build.carbon_source(loaded), build.policy(loaded)
@@ -50,6 +51,7 @@ def run(
 
         show(loaded, carbon, policy, as_json=as_json)
         return
+    secrets_of(loaded, os.environ)
     job, news, ours = _started(folders, store, loaded)
     if news:
         # With --json stdout belongs to the events.
@@ -71,6 +73,7 @@ def resume(
 ) -> None:
     """Continue a paused or an orphaned job. Orphaned: its controller has died."""
     from gacli.core.job import JobState
+    from gacli.engine.assembly import loaded_of, secrets_of
     from gacli.engine.process import is_alive, start
 
     folders, store = open_store()
@@ -80,6 +83,8 @@ def resume(
             f"{record.job_id} is over ({record.state}): there is nothing to resume",
             hint=f"start it anew with: ga run {record.config_path}",
         )
+    if not is_alive(folders, record.job_id):
+        secrets_of(loaded_of(record), os.environ)
     after = store.journal.last_event_id(record.job_id)
     if record.state is JobState.PAUSED:
         _give(store, record, "resume")

@@ -8,14 +8,14 @@ from pathlib import Path
 from gacli.config.models import CLEANEST, CarbonConfig, Config
 from gacli.config.policies import PolicyProblems, build
 from gacli.config.problems import Problem, near
-from gacli.config.quantities import format_power
+from gacli.config.quantities import format_duration, format_power
 
 _POLLS_A_LEASE = 5
 
 
 def problems(config: Config) -> list[Problem]:
     """Everything wrong with a configuration whose single values are right; empty when it is sound."""
-    return [*_sites(config), *_start(config), *_lease(config), *_carbon(config), *_policy(config)]
+    return [*_sites(config), *_start(config), *_secrets(config), *_lease(config), *_carbon(config), *_policy(config)]
 
 
 def disk_problems(config: Config, base: Path) -> list[Problem]:
@@ -54,11 +54,20 @@ def _start(config: Config) -> Iterator[Problem]:
         )
 
 
+def _secrets(config: Config) -> Iterator[Problem]:
+    for index, name in enumerate(config.secrets):
+        if name in config.env:
+            yield Problem(
+                loc=("secrets", index), text=f"found {name}, which `env` has a value for; name it in one place"
+            )
+
+
 def _lease(config: Config) -> Iterator[Problem]:
     """The agent is asked once a sample: a lease must outlive some that go astray."""
     least_s = _POLLS_A_LEASE * config.sample
     if config.lease is not None and config.lease < least_s:
-        text = f"found {config.lease:g}s; expected at least {_POLLS_A_LEASE} times `sample`, {least_s:g}s"
+        least = f"at least {format_duration(least_s)}, {_POLLS_A_LEASE} times `sample`"
+        text = f"found {format_duration(config.lease)}, expected {least}"
         yield Problem(loc=("lease",), text=text)
 
 

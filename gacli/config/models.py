@@ -143,6 +143,9 @@ class Config(Section):
     )
     run: Command = Field(description="Shell command that trains.")
     env: dict[EnvName, EnvValue] = Field({}, description="Environment of set-up and training.")
+    secrets: tuple[EnvName, ...] = Field(
+        (), description="Variables taken over from the environment of `ga run` and `ga resume`; never stored."
+    )
     checkpoint: CheckpointConfig = CheckpointConfig()
     start_at: Name = Field(CLEANEST, description="Name of the site to start at, or `cleanest`.")
     policy: PolicyConfig = PolicyConfig()

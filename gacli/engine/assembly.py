@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 from gacli.clock import Anchor, SystemClock
 from gacli.config import build
 from gacli.config.load import LoadedConfig, parse
+from gacli.config.problems import Problem
 from gacli.engine.context import Context, JobPlan
 from gacli.engine.tags import store_id
 from gacli.engine.tasks import ThreadTasks
@@ -28,8 +30,20 @@ class ProviderClass(Protocol):
     def __call__(self, **arguments: object) -> Provider: ...
 
 
-def plan_of(loaded: LoadedConfig, job_id: str) -> JobPlan:
-    """The configuration as the engine needs it."""
+def secrets_of(loaded: LoadedConfig, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the configuration takes over. ConfigError when one is not set."""
+    missing = [
+        Problem(loc=("secrets", index), text=f"{name} is not set in the environment that ga was called in")
+        for index, name in enumerate(loaded.config.secrets)
+        if name not in environment
+    ]
+    if missing:
+        raise loaded.error(*missing)
+    return {name: environment[name] for name in loaded.config.secrets}
+
+
+def plan_of(loaded: LoadedConfig, job_id: str, secrets: Mapping[str, str] | None = None) -> JobPlan:
+    """The configuration as the engine needs it. secrets: needed by whoever starts something."""
     config = loaded.config
     return JobPlan(
         sites=build.sites(config),
@@ -39,6 +53,7 @@ def plan_of(loaded: LoadedConfig, job_id: str) -> JobPlan:
             exclude=config.exclude,
             setup=config.setup,
             env=config.env,
+            secrets=secrets or {},
             checkpoint_path=config.checkpoint.path,
         ),
         command=config.run,
@@ -122,7 +137,7 @@ def context_of(store: Store, job_id: str, folders: Folders) -> Context:
     loaded = loaded_of(job)
     return Context(
         job_id=job_id,
-        plan=plan_of(loaded, job_id),
+        plan=plan_of(loaded, job_id, secrets_of(loaded, os.environ)),
         store=store,
         store_id=store_id(folders),
         clock=clock_of(job),

@@ -32,7 +32,8 @@ class WorkSpec:
     """What a machine needs before a job can start there.
 
     work_folder: local folder that is copied. exclude: rsync patterns not copied. setup: shell commands, run in the
-    copied folder, in order, again only when one of them or an input changed. env: for set-up and training.
+    copied folder, in order, again only when one of them or an input changed. env: for set-up and training. secrets: the
+    same, but kept out of whatever is written or shown, and no reason to set up again.
     checkpoint_path: where the script writes checkpoints, relative to the work folder; None: ga's own folder.
     min_free_bytes: refuse with DiskFull below this.
     """
@@ -42,6 +43,7 @@ class WorkSpec:
     exclude: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     checkpoint_path: str | None = None
     min_free_bytes: int = 0
 

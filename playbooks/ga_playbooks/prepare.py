@@ -167,7 +167,7 @@ def run_setup(host: Host, job: JobFolder, work: WorkSpec, done: SetupDone, on_st
             job,
             "setup",
             expect=Done,
-            stdin={"steps": list(work.setup), "env": dict(work.env), "key": key, "index": index},
+            stdin={"steps": list(work.setup), "env": {**work.env, **work.secrets}, "key": key, "index": index},
             timeout_s=SETUP_STEP_TIMEOUT_S,
             what=f"set-up step {index + 1} of {len(work.setup)} (`{step}`)",
         )

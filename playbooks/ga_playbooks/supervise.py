@@ -28,7 +28,7 @@ def start(host: Host, work: WorkSpec, spec: StartSpec) -> None:
             "generation": spec.generation,
             "site": spec.site,
             "command": spec.command,
-            "env": dict(work.env),
+            "env": {**work.env, **work.secrets},
             "work_dir": "work",
             "checkpoint_dir": checkpoint_folder(work),
             "signal": spec.signal,

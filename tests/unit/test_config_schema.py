@@ -117,7 +117,7 @@ def test_the_template() -> None:
 BEYOND = re.compile(
     r"work folder|site called cleanest|duplicate site|unknown start|busy below|of a stranger|trace without|folder and|"
     r"(folder|scope|values) for|for no site|no (value|file) for a site|impossible (margin|start)|negative threshold|"
-    r"start far away|too slow|units without|without a limit"
+    r"start far away|too slow|too short|lease of few|secret with a|units without|without a limit"
 )
 
 
