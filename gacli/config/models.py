@@ -162,7 +162,7 @@ class Config(Section):
     )
     lease: Annotated[float, duration("5s", "30d")] | None = Field(
         None,
-        description="Real time without a word from ga after which a machine saves and stops the training by itself, and "
-        "ga may go on elsewhere. Default: it never does.",
+        description="Real time without a word from ga after which a machine saves and stops the training by itself; "
+        "ga may then go on elsewhere. Default: it never does.",
     )
     sites: tuple[SiteConfig, ...] = Field(min_length=1, description="The fleet.")

@@ -23,9 +23,9 @@ from gacli.store.jobs import JobRecord
 class JobPlan:
     """The configuration as the engine needs it.
 
-    Real time: grace_s, sample_s, lifetime_s (of an instance), lease_s (None: none is agreed). On the job's clock: poll_s, max_age_s, fetch_s. start_at:
-    a site's name, or None for the cleanest. restarts: starts after a crash without new steps in between before the job
-    is failed.
+    Real time: grace_s, sample_s, lifetime_s (of an instance), lease_s (None: none is agreed). On the job's clock:
+    poll_s, max_age_s, fetch_s. start_at: a site's name, or None for the cleanest. restarts: starts after a crash
+    without new steps in between before the job is failed.
     """
 
     sites: tuple[Site, ...]

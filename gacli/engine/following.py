@@ -10,8 +10,8 @@ from gacli.core.placement import PlacementState, next_states
 from gacli.engine.context import Context
 from gacli.engine.deciding import Deciding
 from gacli.engine.placing import Placing
-from gacli.engine.supervision import PREEMPTED
 from gacli.engine.summary import summary_of
+from gacli.engine.supervision import PREEMPTED
 from gacli.policies.placing import cleanest
 from gacli.store.instances import Holding
 from gacli.store.jobs import GenerationRecord

@@ -72,8 +72,8 @@ class ExitRecord:
 
     exit_code: None when killed by signal `signal`. stop_requested: ga had asked. forced: it ignored the signal and was
     killed. complete: the script said that it has finished. started_s, ended_s: real epoch seconds on the controller's
-    clock (corrected by the agent). tail: the last lines of its output. stopped_because: `lease` or `preemption` when the
-    machine asked by itself.
+    clock (corrected by the agent). tail: the last lines of its output. stopped_because: `lease` or `preemption` when
+    the machine asked by itself.
     """
 
     generation: int

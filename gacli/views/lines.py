@@ -131,7 +131,8 @@ class Lines:
         why = _BECAUSE.get(body.get("because", ""))
         how = "" if body.get("exit_code") is None else f" (exit code {body['exit_code']})"
         how = f" (signal {body['signal']})" if body.get("signal") is not None else how
-        yield f"generation {body['generation']} ended: {body.get('outcome') or body['state']}{how}{', ' + why if why else ''}"
+        how += f", {why}" if why else ""
+        yield f"generation {body['generation']} ended: {body.get('outcome') or body['state']}{how}"
 
     def _progress(self, event: Event, body: Mapping[str, Any]) -> Iterable[str]:
         self._site = body["site"]

@@ -44,7 +44,8 @@ class Faults:
     """What goes wrong on a modelled machine; may be changed at any time.
 
     unreachable: every call fails, what runs goes on. ignores_signal: stopping takes the whole grace period and saves
-    nothing. preempted_at_s: the machine is told, by its provider, when it will be taken. crash_at_step: exit code 1 when this step is reached. corrupt_checkpoints: every copy fails verification.
+    nothing. preempted_at_s: the machine is told when its provider will take it. crash_at_step: exit code 1 when this
+    step is reached. corrupt_checkpoints: every copy fails verification.
     Of checkpoints that other machines bring: hidden_from_peers: none comes through. cut_arrivals, corrupt_arrivals: so
     many of the next are cut in the middle, or arrive damaged.
     """
