@@ -22,6 +22,7 @@ from gacli.ports.provider import Instance, Provider
 from gacli.store import Store
 from gacli.store.jobs import JobRecord
 from gacli.transport.keys import key_pair
+from gacli.transport.pins import Pins
 
 
 class ProviderClass(Protocol):
@@ -108,7 +109,6 @@ def providers_of(loaded: LoadedConfig, folders: Folders) -> dict[str, Provider]:
 def connector(folders: Folders) -> Callable[[Instance], Machine]:
     """How the engine reaches instances: SSH with pinned host keys, and the playbooks on top."""
     from ga_playbooks.remote_machine import RemoteMachine
-    from gacli.transport.pins import Pins
     from gacli.transport.ssh import SshHost
 
     pins = Pins(folders.pins)
@@ -145,6 +145,8 @@ def context_of(store: Store, job_id: str, folders: Folders) -> Context:
         policy=build.policy(loaded),
         providers=providers_of(loaded, folders),
         connect=connector(folders),
+        # Of a host that outlives its instances the pin has another name, and stays.
+        forget=Pins(folders.pins).forget,
         tasks=ThreadTasks(),
         folders=folders,
     )

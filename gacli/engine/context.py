@@ -66,6 +66,7 @@ class Context:
     policy: Policy
     providers: Mapping[str, Provider]
     connect: Callable[[Instance], Machine]
+    forget: Callable[[str], None]
     tasks: Tasks
     folders: Folders
 

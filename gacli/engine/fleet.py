@@ -135,6 +135,7 @@ class Fleet:
         machine = self._machines.pop(record.instance_id, None)
         if machine is not None:
             machine.close()
+        self._context.forget(record.instance_id)
         with self._context.store.transaction():
             self._meter.lost(record.instance_id, now)
             self._meter.advance(record.instance_id, now)

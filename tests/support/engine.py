@@ -85,6 +85,7 @@ class World:
     poll_s: float = 300.0
     provider: FakeProvider = field(default_factory=FakeProvider)
     disks: dict[str, FakeDisk] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START)
@@ -129,6 +130,7 @@ class World:
             policy=self.policy,
             providers=self.providers(),
             connect=self.connect,
+            forget=self.forgotten.add,
             tasks=InlineTasks(),
             folders=self.folders,
         )

@@ -48,6 +48,7 @@ def test_the_policy_moves_it_and_the_weights_are_the_same(tmp_path: Path) -> Non
     assert stays.run() is moves.run() is JobState.DONE
     assert [p.purpose for p in moves.placements] == [Purpose.START, Purpose.MOVE, Purpose.FINISH]
     assert moves.where() == "b"
+    assert moves.forgotten == {"job-1-a-1", "job-1-b-1"}
     assert moves.store.jobs.get(moves.job_id).checkpoint == stays.store.jobs.get(stays.job_id).checkpoint
     assert moves.holding() == []
 
