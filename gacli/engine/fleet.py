@@ -107,6 +107,7 @@ class Fleet:
             if done is None:
                 return
             self._release_at[record.instance_id] = clock.epoch_s() + _RETRY_RELEASE_S
+            self._look_at[record.instance_id] = 0.0
             if done.error is not None:
                 self._context.event("warning", about="release", instance=record.instance_id, message=str(done.error))
         instance = self._described(record, _LOOK_SOON_S)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gacli.core.job import JobState
+from gacli.core.placement import PlacementState
 from gacli.engine.context import Context
 from gacli.engine.fleet import Fleet
 from gacli.engine.leases import Leases
@@ -26,6 +27,8 @@ _QUIET_START_S = 15.0
 # The exit code of a script that has saved and wants to be started again (EX_TEMPFAIL).
 _STOPPED = 75
 _LOG_CHUNK_BYTES = 256 * 1024
+# States of a placement that only a word of the live generation's machine can end.
+_AWAITS_ITS_WORD = (PlacementState.STOPPING, PlacementState.STARTING)
 
 PREEMPTED = "preempted"
 """The outcome of a generation that its machine stopped because the provider was about to take it."""
@@ -104,8 +107,14 @@ class Supervision:
         self.unreachable_because = f"{record.site} does not answer: {error.message.splitlines()[0]}"
         if news:
             context.event("warning", about="unreachable", site=record.site, message=str(error))
-        state, waiting = context.job().state, context.store.placements.open(context.job_id) is not None
-        if state is JobState.RUNNING or (state is JobState.BLOCKED and news and not waiting):
+        state, placement = context.job().state, context.store.placements.open(context.job_id)
+        if placement is not None and placement.state in _AWAITS_ITS_WORD:
+            if news or state is not JobState.BLOCKED:
+                until = "" if left_s is None else f"; {self._until(left_s)}"
+                context.set_state(
+                    JobState.BLOCKED, f"waiting for {record.site}: {error.message.splitlines()[0]}{until}"
+                )
+        elif state is JobState.RUNNING or (state is JobState.BLOCKED and news and placement is None):
             context.set_state(JobState.BLOCKED, f"{self.unreachable_because}; {self._until(left_s)}")
 
     def _until(self, left_s: float | None) -> str:

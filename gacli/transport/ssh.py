@@ -60,11 +60,11 @@ class SshHost(Host):
                 try:
                     completed = exchange.run(command, stdin)
                 except (paramiko.SSHException, OSError, EOFError) as error:
-                    raise self._lost(connection, command, error) from error
+                    raise self._lost(connection, _shown(argv), error) from error
             if completed is None:
-                raise self._too_slow(connection, command, timeout_s)
+                raise self._too_slow(connection, _shown(argv), timeout_s)
             if completed.exit_code < 0 and not connection.answers():
-                raise self._lost(connection, command, EOFError("closed by the host"))
+                raise self._lost(connection, _shown(argv), EOFError("closed by the host"))
             return completed
 
     @override
@@ -210,6 +210,11 @@ class SshHost(Host):
                 for key in self._pins.known(hop.pin_id)
             ]
             raise HostKeyChanged(f"{error.message}; pinned: {', '.join(pins)}", hint=error.hint) from error
+
+
+def _shown(argv: Sequence[str]) -> str:
+    """The command for people, on one line: a word that is a whole script is left out."""
+    return " ".join("…" if "\n" in word else shlex.quote(word) for word in argv)
 
 
 class _Exchange:

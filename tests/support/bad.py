@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from gacli.store import Store
 from gacli.store.journal import Event
 
 SCRIPTS = Path(__file__).parents[1] / "data" / "bad" / "scripts"
+_RECORDED = Path(__file__).parents[1] / "data" / "kills" / "recorded.py"
 _GA = Path(sys.executable).with_name("ga")
 
 
@@ -65,6 +67,7 @@ class Ga:
         self.folders = Folders(folder / "state")
         self.work = folder / "work"
         self.work.mkdir(parents=True)
+        self._lives = folder / "lives.jsonl"
         self.environment = {**os.environ, "GA_STATE_DIR": str(self.folders.root), "COLUMNS": "200"}
         self._watchers: list[subprocess.Popen[str]] = []
         self._store: Store | None = None
@@ -117,6 +120,15 @@ class Ga:
     def use_script(self, name: str) -> None:
         """Put a script into the work folder."""
         (self.work / name).write_bytes((SCRIPTS / name).read_bytes())
+
+    def witnessed(self, run: str) -> str:
+        """The command, with its lives written down by witnesses that owe nothing to `ga`: see `lives`."""
+        (self.work / _RECORDED.name).write_bytes(_RECORDED.read_bytes())
+        return f"exec python3 {_RECORDED.name} {shlex.quote(str(self._lives))} {run}"
+
+    def lives(self) -> list[dict[str, object]]:
+        """Starts and ends of every trainer of a `witnessed` command, in order."""
+        return [json.loads(line) for line in self._lives.read_text().splitlines()]
 
     # ----- what the store and the state folder hold ------------------------------------------------------------
 

@@ -27,10 +27,19 @@ class Sshd:
     """`with Sshd(folder) as sshd:` runs an sshd whose logins live in `sshd.home`.
 
     programs: when given, the login's PATH holds only these (so that rsync, say, is missing). config: further lines of
-    sshd_config. `stop()` ends the connections too; `start()` again takes the same port and the current host key.
+    sshd_config. address: where it listens. namespace: the name of the network namespace that it and its logins are in.
+    `stop()` ends the connections too; `start()` again takes the same port and the current host key.
     """
 
-    def __init__(self, folder: Path, *, programs: Sequence[str] | None = None, config: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        programs: Sequence[str] | None = None,
+        config: str = "",
+        address: str = "127.0.0.1",
+        namespace: str | None = None,
+    ) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(parents=True)
@@ -38,10 +47,12 @@ class Sshd:
         self.host_key_file = folder / "host_key"
         self.log = folder / "sshd.log"
         self.port = _free_port()
+        self.address = address
         self.user = pwd.getpwuid(os.getuid()).pw_name
         make_key(self.key_file, comment="test")
         make_key(self.host_key_file, comment="host")
         self._more_config = config
+        self._inside = [] if namespace is None else ["ip", "netns", "exec", namespace]
         self._path = self._only(programs) if programs is not None else os.environ["PATH"]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,7 +66,7 @@ class Sshd:
     ) -> Endpoint:
         return Endpoint(
             instance_id=instance_id,
-            hostname="127.0.0.1",
+            hostname=self.address,
             port=self.port,
             user=self.user,
             key_file=key_file or self.key_file,
@@ -85,7 +96,10 @@ class Sshd:
         assert program is not None, "sshd is not installed"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [program, "-D", "-e", "-f", str(self._write_config())], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._inside, program, "-D", "-e", "-f", str(self._write_config())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
@@ -104,6 +118,23 @@ class Sshd:
         self._process.wait()
         self._process = None
 
+    def freeze(self) -> None:
+        """Nobody who is connected, or connects, hears a word; what runs here goes on."""
+        # First, so that it starts no more of them.
+        self._listener().suspend()
+        for process in self._connections():
+            process.suspend()
+
+    def cut(self) -> None:
+        """End every connection, as time-outs do at last while nothing comes through; what runs here goes on."""
+        for process in self._connections():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def thaw(self) -> None:
+        for process in (*self._connections(), self._listener()):
+            process.resume()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -112,6 +143,19 @@ class Sshd:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _listener(self) -> psutil.Process:
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    def _connections(self) -> list[psutil.Process]:
+        """A process or two for each."""
+        found = []
+        for process in self._listener().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name().startswith("sshd"):
+                    found.append(process)
+        return found
 
     def _only(self, programs: Sequence[str]) -> str:
         folder = self.folder / "bin"
@@ -134,7 +178,7 @@ class Sshd:
         authorized.write_text(f'command="{shlex.quote(str(login))}" {self.key_file.with_suffix(".pub").read_text()}')
         config = self.folder / "sshd_config"
         config.write_text(
-            f"""ListenAddress 127.0.0.1
+            f"""ListenAddress {self.address}
 Port {self.port}
 HostKey "{self.host_key_file}"
 AuthorizedKeysFile "{authorized}" "{self.home}/.ssh/authorized_keys"
@@ -152,7 +196,7 @@ AllowTcpForwarding yes
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            with socket.create_connection((self.address, self.port), timeout=1) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
