@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint wheel-test prove-kills bench-help lock system-programs clean
+.PHONY: help install demo test lint wheel-test prove-kills bench-migration bench-help lock system-programs clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## install ga and its pinned tools into .venv
 
@@ -13,7 +13,7 @@ demo: install system-programs ## run a job that moves between three sites of thi
 	$(BIN)/ga run sample-configs/demo.yaml
 
 test: lint system-programs ## everything that CI checks in the checkout
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: install ## format, lint, types and import rules
 	$(BIN)/ruff format --check .
@@ -26,6 +26,9 @@ wheel-test: install system-programs ## install the built wheel into an empty env
 
 prove-kills: install system-programs ## kill ga at random moments of real runs, and check what they end with
 	PYTHONPATH=tests $(BIN)/python tests/prove/kills.py
+
+bench-migration: install system-programs ## measure for how long a job that moves does not train
+	PYTHONPATH=tests $(BIN)/python tests/prove/migration.py
 
 bench-help: install ## time `ga --help`, and show what it imports
 	$(BIN)/python scripts/bench_help.py

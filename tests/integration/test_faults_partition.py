@@ -52,40 +52,44 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """The only way to a network namespace. address: there; peer: on this side."""
+    """The only way to a network namespace. end, address: its end there; peer: the address of its end here."""
 
-    namespace: str
+    namespace: Path
     end: str
     address: str
     peer: str
 
+    def inside(self, command: str) -> list[str]:
+        return ["nsenter", f"--net={self.namespace}", *command.split()]
+
     def set(self, state: str) -> None:
-        subprocess.run(["ip", "-n", self.namespace, "link", "set", self.end, state], check=True)
+        subprocess.run(self.inside(f"ip link set {self.end} {state}"), check=True)
 
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """Skips the test where nobody may make a network namespace."""
-    pid = os.getpid()
-    found = Wire(namespace=f"ga{pid}", end=f"ga{pid}b", address=f"198.18.{pid % 256}.2", peer=f"198.18.{pid % 256}.1")
-    ours = f"ga{pid}a"
-    steps = (
-        f"ip netns add {found.namespace}",
-        f"ip link add {ours} type veth peer name {found.end} netns {found.namespace}",
-        f"ip address add {found.peer}/30 dev {ours}",
-        f"ip link set {ours} up",
-        f"ip -n {found.namespace} address add {found.address}/30 dev {found.end}",
-        f"ip -n {found.namespace} link set {found.end} up",
-    )
-    try:
-        for step in steps:
-            done = subprocess.run(step.split(), capture_output=True, text=True, check=False)
+    """Skips the test where nobody may make a network namespace. It goes with us, however we end."""
+    with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        with suppress(BrokenPipeError):
+            os.write(holder.stdin.fileno(), b"?")
+        if os.read(holder.stdout.fileno(), 1) != b"?":
+            pytest.skip("needs the right to make a network namespace")
+        pid, namespace = holder.pid, Path(f"/proc/{holder.pid}/ns/net")
+        net = f"198.18.{pid % 256}"
+        found = Wire(namespace=namespace, end=f"ga{pid}b", address=f"{net}.2", peer=f"{net}.1")
+        for step in (
+            f"ip link add ga{pid}a type veth peer name {found.end} netns {pid}".split(),
+            f"ip address add {found.peer}/30 dev ga{pid}a".split(),
+            f"ip link set ga{pid}a up".split(),
+            found.inside(f"ip address add {found.address}/30 dev {found.end}"),
+            found.inside(f"ip link set {found.end} up"),
+        ):
+            done = subprocess.run(step, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                pytest.skip(f"needs the right to make a network namespace: {step}: {done.stderr.strip()}")
+                pytest.skip(f"needs the right to wire a network namespace: {done.stderr.strip()}")
         yield found
-    finally:
-        for undo in (f"ip link delete {ours}", f"ip netns delete {found.namespace}"):
-            subprocess.run(undo.split(), capture_output=True, check=False)
 
 
 @dataclass(frozen=True, kw_only=True)

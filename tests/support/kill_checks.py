@@ -22,7 +22,7 @@ from ga_trainer import verify
 LEDGER_LIMIT_PERCENT = 0.1
 # All that a job which is over may leave in the state folder.
 _STAYS = re.compile(
-    r"ga\.db(-wal|-shm)?|store-id(\.lock)?|keys/(id_ed25519(\.pub)?|lock)|pins/(\.lock|kills-1-[abc]-\d+)|providers/mock/lock"
+    r"ga\.db(-wal|-shm)?|store-id(\.lock)?|keys/(id_ed25519(\.pub)?|lock)|pins/\.lock|providers/mock/lock"
     rf"|jobs/{JOB}/(controller\.(log|lock)|(logs|telemetry)/g\d{{4}}\.(log|jsonl)|checkpoints/step-\d{{9}}/[^/]+)"
 )
 

@@ -49,13 +49,14 @@ def intensity_g_per_kwh(zone: str, hour: int) -> float:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
-    """steps, step_s, ballast_mib: the training, and what its checkpoints weigh. scale: how much faster the job's clock
-    runs. boot_s: real seconds.
+    """steps, step_s, ballast_mib: the training, and what its checkpoints weigh. first_step_s: instead of step_s until
+    the first move. scale: how much faster the job's clock runs. boot_s: real seconds.
     """
 
     steps: int
     step_s: float
     ballast_mib: int
+    first_step_s: float | None = None
     scale: float = 600.0
     boot_s: float = 0.4
 
@@ -75,15 +76,12 @@ class Scenario:
             ]
             header = "datetime_utc,carbon_intensity_gco2_per_kwh"
             (traces / f"{site.zone}.csv").write_text("\n".join([header, *lines, ""]))
-        recorded = shlex.join(
-            ["exec", "python3", "recorded.py", str(place.lives), "python3", *self._train(self.step_s)]
-        )
         place.config.write_text(
             yaml.safe_dump(
                 {
                     "name": JOB.removesuffix("-1"),
                     "work": "work",
-                    "run": recorded,
+                    "run": self._run(place.lives),
                     "checkpoint": {"grace": "30s", "fetch": "20m"},
                     "start_at": SITES[0].name,
                     "policy": {
@@ -119,13 +117,21 @@ class Scenario:
             shutil.copy(script, folder)
         # As bare as on a machine: settings of the numerical libraries would change the last digits.
         environment = {"PATH": os.environ["PATH"], "GA_CHECKPOINT_DIR": str(folder)}
-        command = [sys.executable, *self._train(0.0)]
+        command = [sys.executable, *self._train(), "--step-seconds", "0"]
         subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
         return verify(folder / f"step-{self.steps:09d}").sha256
 
-    def _train(self, step_s: float) -> list[str]:
-        length = ["--steps", str(self.steps), "--step-seconds", str(step_s)]
-        return ["train_large.py", str(self.ballast_mib), *length, "--checkpoint-every", "25"]
+    def _run(self, lives: Path) -> str:
+        first_step_s = self.step_s if self.first_step_s is None else self.first_step_s
+        pace = f'pace={self.step_s:g}; [ "$GA_GENERATION" = 1 ] && pace={first_step_s:g}'
+        # SIGTERM goes to everybody when nobody catches the signal that asks to stop, as no script does that has just
+        # come to its end. The witness has to see that end.
+        witness = ["exec", "env", "--ignore-signal=TERM", "python3", "recorded.py", str(lives)]
+        trainer = ["env", "--default-signal=TERM", "python3", *self._train()]
+        return f'{pace}; {shlex.join([*witness, *trainer])} --step-seconds "$pace"'
+
+    def _train(self) -> list[str]:
+        return ["train_large.py", str(self.ballast_mib), "--steps", str(self.steps), "--checkpoint-every", "25"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Sshd:
     """`with Sshd(folder) as sshd:` runs an sshd whose logins live in `sshd.home`.
 
     programs: when given, the login's PATH holds only these (so that rsync, say, is missing). config: further lines of
-    sshd_config. address: where it listens. namespace: the name of the network namespace that it and its logins are in.
+    sshd_config. address: where it listens. namespace: the file of the network namespace that it and its logins are in.
     `stop()` ends the connections too; `start()` again takes the same port and the current host key.
     """
 
@@ -38,7 +38,7 @@ class Sshd:
         programs: Sequence[str] | None = None,
         config: str = "",
         address: str = "127.0.0.1",
-        namespace: str | None = None,
+        namespace: Path | None = None,
     ) -> None:
         self.folder = folder
         self.home = folder / "home"
@@ -52,7 +52,7 @@ class Sshd:
         make_key(self.key_file, comment="test")
         make_key(self.host_key_file, comment="host")
         self._more_config = config
-        self._inside = [] if namespace is None else ["ip", "netns", "exec", namespace]
+        self._inside = [] if namespace is None else ["nsenter", f"--net={namespace}"]
         self._path = self._only(programs) if programs is not None else os.environ["PATH"]
         self._process: subprocess.Popen[bytes] | None = None
 
