@@ -77,7 +77,7 @@ def test_vanished_machine_costs_no_more_than_what_was_not_fetched(ga: Ga) -> Non
     assert (said.exit_code, said.last["generation"]) == (0, 2), said
     assert sites(ga) == ["a", "b"]
     assert steps(ga)[1] >= fetched
-    assert "the instance at a is gone (crashed)" in ga.messages("warning")
+    assert "a: the instance there is gone (crashed)" in ga.messages("warning")
     ga.assert_trained(90)
 
 
