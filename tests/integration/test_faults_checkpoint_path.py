@@ -21,7 +21,7 @@ def ga(tmp_path: Path) -> Iterator[Ga]:
 
 
 def test_job_that_left_no_checkpoint_is_put_back_and_not_moved_again(ga: Ga) -> None:
-    config = job("python3 elsewhere.py 100", [mock("a"), mock("b", zone="FR")], checkpoint=WITHOUT)
+    config = job("python3 elsewhere.py 200", [mock("a"), mock("b", zone="FR")], checkpoint=WITHOUT)
     watcher = ga.begin(ga.write(config), "--json")
     ga.await_step(12)
     first = ga("migrate", "job-1", "b", "--wait")
