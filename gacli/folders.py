@@ -31,6 +31,11 @@ class Folders:
         return self.root / "ga.db"
 
     @property
+    def answers(self) -> Path:
+        """What carbon services have answered: only a cache."""
+        return self.root / "answers.db"
+
+    @property
     def store_id(self) -> Path:
         """Tells this state folder's instances from those of others."""
         return self.root / "store-id"

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH, Quality, Scope, Signal
 from gacli.errors import TraceError
 
+_T = TypeVar("_T")
+
+# What a grid zone's name may look like: also that of a file without a way out of its folder.
+ZONE = re.compile(r"[A-Z][A-Z0-9]*(?:[-_][A-Z0-9]+)*")
 _G_PER_KWH_PER_LB_PER_MWH = 0.45359237
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
@@ -38,16 +43,34 @@ class Layout:
     zone: str | None = None
 
 
-LAYOUTS = (
-    Layout(
-        name="ga",
-        example="datetime_utc,carbon_intensity_gco2_per_kwh[,renewable_percent]",
-        signal=Signal.AVERAGE,
+def _own(name: str, column: str, signal: Signal, scope: Scope) -> Layout:
+    """A layout of ga's own: the name of its column says what is in it, so that no reader takes one for another."""
+    return Layout(
+        name=name,
+        example=f"datetime_utc,{column}[,renewable_percent][,estimated]",
+        signal=signal,
         time=r"datetime_utc",
         naive_is_utc=True,
-        values=MappingProxyType({Scope.LIFECYCLE: ((r"carbon_intensity_gco2_per_kwh", Quality.MEASURED),)}),
+        values=MappingProxyType({scope: ((column, Quality.MEASURED),)}),
+        estimated=r"estimated",
         renewable=r"renewable_percent",
-    ),
+    )
+
+
+# What `ga trace import` writes: (signal, scope) → layout.
+OWN_LAYOUTS: Mapping[tuple[Signal, Scope], Layout] = MappingProxyType(
+    {
+        (layout.signal, next(iter(layout.values))): layout
+        for layout in (
+            _own("ga", "carbon_intensity_gco2_per_kwh", Signal.AVERAGE, Scope.LIFECYCLE),
+            _own("ga, direct", "direct_carbon_intensity_gco2_per_kwh", Signal.AVERAGE, Scope.DIRECT),
+            _own("ga, marginal", "marginal_carbon_intensity_gco2_per_kwh", Signal.MARGINAL, Scope.DIRECT),
+        )
+    }
+)
+
+LAYOUTS = (
+    *OWN_LAYOUTS.values(),
     Layout(
         name="Electricity Maps",
         example="Datetime (UTC),…,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
@@ -94,6 +117,14 @@ LAYOUTS = (
 )
 
 
+class CellError(TraceError):
+    """One cell cannot be read. column: its name as in the header."""
+
+    def __init__(self, message: str, *, column: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.column = column
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One row as it stands in the file. intensity_g_per_kwh: gCO2eq/kWh, None where the cell is empty."""
@@ -117,28 +148,73 @@ class Columns:
     renewable: int | None
     zone: int | None
 
+    @property
+    def time_name(self) -> str:
+        """The column of the time, as the header spells it."""
+        return self.header[self.time]
+
+    @property
+    def value_name(self) -> str:
+        """The column of the intensity, the preferred one where there are two, as the header spells it."""
+        return self.header[self.values[0][0]]
+
+    def zone_of(self, cells: Sequence[str], *, where: str) -> str | None:
+        """The zone that a row says it is of; None in a layout without such a column. Raises TraceError for no zone."""
+        self._require_all(cells, where)
+        if self.zone is None:
+            return None
+        found = cells[self.zone].strip()
+        if not ZONE.fullmatch(found):
+            raise self._error(where, self.zone, "a zone such as DE or US-CAL-CISO", found)
+        return found
+
     def parse(self, cells: Sequence[str], *, zone: str, where: str) -> Row:
         """Read one row. where: `file:line` for messages.
 
         Raises TraceError, naming the column, for too few or too many cells, for another zone's row, and for what is
         not a time, a number within its physical range, or a flag.
         """
+        row, errors = self.examine(cells, zone=zone, where=where)
+        if row is None:
+            raise errors[0]
+        return row
+
+    def examine(self, cells: Sequence[str], *, zone: str, where: str) -> tuple[Row | None, list[TraceError]]:
+        """As `parse`, but all that is wrong with the row rather than the first: a row, or one or more errors."""
+        errors: list[TraceError] = []
+
+        def read(reader: Callable[[], _T]) -> _T | None:
+            try:
+                return reader()
+            except TraceError as error:
+                errors.append(error)
+                return None
+
+        if read(lambda: self._require_zone(cells, zone, where)) is None:
+            return None, errors
+        value = read(lambda: self._value(cells, where))
+        estimated = read(lambda: self._flag(cells, where))
+        at = read(lambda: self._time(cells, where))
+        percent = read(lambda: self._percent(cells, where))
+        if errors or value is None or at is None:
+            return None, errors
+        intensity, quality = value
+        if estimated and quality is Quality.MEASURED:
+            quality = Quality.ESTIMATED
+        return Row(at=at, intensity_g_per_kwh=intensity, quality=quality, renewable_percent=percent), errors
+
+    def _require_zone(self, cells: Sequence[str], zone: str, where: str) -> bool:
+        self._require_all(cells, where)
+        if self.zone is not None and (found := cells[self.zone].strip()) != zone:
+            raise self._error(where, self.zone, f"zone {zone}", found, hint="give each zone its own file")
+        return True
+
+    def _require_all(self, cells: Sequence[str], where: str) -> None:
         if len(cells) != len(self.header):
             raise TraceError(
                 f"{where}: expected {len(self.header)} columns as in the header, found {len(cells)}",
                 hint="look for a line that was cut off or a stray comma",
             )
-        if self.zone is not None and (found := cells[self.zone].strip()) != zone:
-            raise self._error(where, self.zone, f"zone {zone}", found, hint="give each zone its own file")
-        value, quality = self._value(cells, where)
-        if self.estimated is not None and quality is Quality.MEASURED and self._flag(cells, self.estimated, where):
-            quality = Quality.ESTIMATED
-        return Row(
-            at=self._time(cells, where),
-            intensity_g_per_kwh=value,
-            quality=quality,
-            renewable_percent=None if self.renewable is None else self._percent(cells, self.renewable, where),
-        )
 
     def _time(self, cells: Sequence[str], where: str) -> datetime:
         text = cells[self.time].strip()
@@ -164,24 +240,27 @@ class Columns:
                 return value * per_unit, quality
         return None, self.values[0][1]
 
-    def _percent(self, cells: Sequence[str], index: int, where: str) -> float | None:
-        text = cells[index].strip()
-        if not text:
+    def _percent(self, cells: Sequence[str], where: str) -> float | None:
+        text = "" if self.renewable is None else cells[self.renewable].strip()
+        if self.renewable is None or not text:
             return None
         value = _finite(text)
         if value is None or not 0 <= value <= 100:
-            raise self._error(where, index, "a share from 0 to 100 or nothing", text)
+            raise self._error(where, self.renewable, "a share from 0 to 100 or nothing", text)
         return value
 
-    def _flag(self, cells: Sequence[str], index: int, where: str) -> bool:
-        text = cells[index].strip()
+    def _flag(self, cells: Sequence[str], where: str) -> bool:
+        if self.estimated is None:
+            return False
+        text = cells[self.estimated].strip()
         flag = _FLAGS.get(text.casefold())
         if flag is None:
-            raise self._error(where, index, "true or false", text)
+            raise self._error(where, self.estimated, "true or false", text)
         return flag
 
-    def _error(self, where: str, index: int, expected: str, found: str, *, hint: str = "") -> TraceError:
-        return TraceError(f"{where}: column `{self.header[index]}`: expected {expected}, found {found!r}", hint=hint)
+    def _error(self, where: str, index: int, expected: str, found: str, *, hint: str = "") -> CellError:
+        column = self.header[index]
+        return CellError(f"{where}: column `{column}`: expected {expected}, found {found!r}", column=column, hint=hint)
 
 
 def detect(header: Sequence[str], *, scope: Scope, where: str) -> Columns:

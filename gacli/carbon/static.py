@@ -34,6 +34,11 @@ class StaticSource:
         """`static`, as in the readings' `source`."""
         return "static"
 
+    @property
+    def live(self) -> bool:
+        """False: what it says was there before."""
+        return False
+
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         """One reading for each UTC year that [start, end] touches; CarbonUnavailable for a zone without a value."""
         start, end = utc_span(start, end)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
-from gacli.carbon.formats import Columns, Row, detect
+from gacli.carbon.formats import Columns, detect
 from gacli.carbon.lines import csv_lines
 from gacli.carbon.span import iso, utc_span
+from gacli.carbon.trace_rows import Placed, Problem, gaps, order_problems, step_of, step_problems
 from gacli.core.carbon import Quality, Reading, Scope, Signal
 from gacli.errors import CarbonUnavailable, TraceError
-
-MAX_FILLED_GAP = timedelta(hours=3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,23 +62,35 @@ def read_trace(path: Path, *, zone: str, scope: Scope = Scope.LIFECYCLE) -> Trac
     duplicate or off the step, and longer gaps.
     """
     columns: Columns | None = None
-    rows: list[tuple[int, Row]] = []
+    rows: list[Placed] = []
     for line, cells in csv_lines(path):
         where = f"{path}:{line}"
         if columns is None:
             columns = detect(cells, scope=scope, where=where)
             continue
-        rows.append((line, columns.parse(cells, zone=zone, where=where)))
+        row = columns.parse(cells, zone=zone, where=where)
+        rows.append(Placed(path=path, line=line, columns=columns, row=row))
     if columns is None:
         raise TraceError(f"{path}:1: expected a header and readings, found an empty file")
-    known = [(line, row) for line, row in rows if row.intensity_g_per_kwh is not None]
+    _refuse(order_problems(rows))
+    return trace_of(rows, zone=zone, path=path)
+
+
+def trace_of(rows: Sequence[Placed], *, zone: str, path: Path) -> Trace:
+    """A trace from rows of one zone, signal and scope, strictly ascending; they may come from several files.
+
+    path: what the trace is called after. Raises TraceError for fewer than two readings, times off the step, and gaps
+    over MAX_FILLED_GAP.
+    """
+    known = [placed for placed in rows if placed.known]
     if len(known) < 2:
         raise TraceError(f"{path}: expected two readings or more below the header, found {len(known)}")
-
-    step = _step(path, columns, rows)
-    readings = list(_filled(path, columns, known, step, zone))
+    step = step_of(rows)
+    _refuse(step_problems(rows, step))
+    _refuse(gap.problem() for gap in gaps(known, step) if not gap.fillable)
+    readings = tuple(_filled(known, step, zone, f"trace:{path.name}"))
     filled = len(readings) - len(known)
-    estimated = sum(reading.quality is Quality.ESTIMATED for reading in readings)
+    columns = rows[0].columns
     return Trace(
         name=path.name,
         zone=zone,
@@ -89,39 +98,20 @@ def read_trace(path: Path, *, zone: str, scope: Scope = Scope.LIFECYCLE) -> Trac
         signal=columns.layout.signal,
         scope=columns.scope,
         step_s=step.total_seconds(),
-        readings=tuple(readings),
+        readings=readings,
         filled=filled,
-        file_estimated=estimated - filled,
+        file_estimated=sum(reading.quality is Quality.ESTIMATED for reading in readings) - filled,
     )
 
 
-def _step(path: Path, columns: Columns, rows: list[tuple[int, Row]]) -> timedelta:
-    """The most frequent distance of two rows, of which every other distance is a whole multiple."""
-    time = columns.header[columns.time]
-    distances: Counter[timedelta] = Counter()
-    for (_, before), (line, row) in pairwise(rows):
-        if row.at == before.at:
-            raise TraceError(f"{path}:{line}: column `{time}`: expected each time once, found {iso(row.at)} again")
-        if row.at < before.at:
-            raise TraceError(
-                f"{path}:{line}: column `{time}`: expected ascending times, found {iso(row.at)} after {iso(before.at)}",
-                hint="sort the file by time",
-            )
-        distances[row.at - before.at] += 1
-    step = min(distances, key=lambda distance: (-distances[distance], distance))
-    for (_, before), (line, row) in pairwise(rows):
-        if (row.at - before.at) % step:
-            raise TraceError(
-                f"{path}:{line}: column `{time}`: expected steps of {step.total_seconds():.0f} s as in most of the "
-                f"file, found {iso(row.at)} after {iso(before.at)}",
-                hint="resample the file to one step",
-            )
-    return step
+def _refuse(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        raise problem.error()
 
 
-def _filled(
-    path: Path, columns: Columns, known: list[tuple[int, Row]], step: timedelta, zone: str
-) -> Iterator[Reading]:
+def _filled(known: Sequence[Placed], step: timedelta, zone: str, source: str) -> Iterator[Reading]:
+    columns = known[0].columns
+
     def reading(at: datetime, intensity: float, quality: Quality, renewable_percent: float | None) -> Reading:
         return Reading(
             zone=zone,
@@ -131,24 +121,17 @@ def _filled(
             signal=columns.layout.signal,
             scope=columns.scope,
             quality=quality,
-            source=f"trace:{path.name}",
+            source=source,
             renewable_percent=renewable_percent,
         )
 
     previous: tuple[datetime, float] | None = None
-    for line, row in known:
+    for row in (placed.row for placed in known):
         intensity = row.intensity_g_per_kwh
         assert intensity is not None  # `known` holds no others
         if previous is not None:
             last, from_intensity = previous
             steps = (row.at - last) // step
-            if (steps - 1) * step > MAX_FILLED_GAP:
-                raise TraceError(
-                    f"{path}:{line}: column `{columns.header[columns.values[0][0]]}`: expected readings without gaps "
-                    f"over {MAX_FILLED_GAP.total_seconds() / 3600:.0f} h, found none between {iso(last)} and "
-                    f"{iso(row.at)}",
-                    hint="fill the gap from another source, or cut the file there",
-                )
             for number in range(1, steps):
                 value = from_intensity + (intensity - from_intensity) * number / steps
                 yield reading(last + number * step, value, Quality.ESTIMATED, None)
@@ -171,6 +154,11 @@ class TraceSource:
     def name(self) -> str:
         """`trace`; the readings' `source` names the file."""
         return "trace"
+
+    @property
+    def live(self) -> bool:
+        """False: what it says was there before."""
+        return False
 
     def trace(self, zone: str) -> Trace:
         """The zone's whole trace; CarbonUnavailable when there is no file for the zone."""

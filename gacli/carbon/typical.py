@@ -60,6 +60,11 @@ class TypicalSource:
         """`typical`, as in the readings' `source`."""
         return "typical"
 
+    @property
+    def live(self) -> bool:
+        """False: what it says was there before."""
+        return False
+
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         """The hours in force anywhere in [start, end], ascending; CarbonUnavailable for a zone without typical days."""
         start, end = utc_span(start, end)

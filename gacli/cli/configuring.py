@@ -42,14 +42,15 @@ def check(
     from gacli.cli.session import open_store
     from gacli.clock import anchor_now
     from gacli.config import build
+    from gacli.config.carbon_sources import carbon_chain
     from gacli.config.load import load
     from gacli.core.carbon import reading_at
-    from gacli.engine.assembly import providers_of
+    from gacli.engine.assembly import providers_of, services_of
 
     loaded = load(config)
-    carbon, policy = build.carbon_source(loaded), build.policy(loaded)
     folders, store = open_store()
     store.close()
+    carbon, policy = carbon_chain(loaded, services_of(folders)), build.policy(loaded)
     providers_of(loaded, folders)
     now = anchor_now().start if loaded.config.replay is None else loaded.config.replay.start
     found = []

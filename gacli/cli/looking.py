@@ -104,10 +104,13 @@ def carbon(
     known, now = typical_zones(), anchor_now().start
     if config is not None:
         from gacli.config import build
+        from gacli.config.carbon_sources import carbon_chain
         from gacli.config.load import load
+        from gacli.engine.assembly import services_of
+        from gacli.folders import Folders
 
         loaded = load(config)
-        source = build.carbon_source(loaded)
+        source = carbon_chain(loaded, services_of(Folders.of_user()))
         known = sorted({site.zone for site in build.sites(loaded.config)})
         now = now if loaded.config.replay is None else loaded.config.replay.start
     print_carbon(source, zones or known, now=now, as_json=as_json)

@@ -39,12 +39,14 @@ def run(
 ) -> None:
     """Start or continue a job, and watch it. ^C ends the watching, not the job."""
     from gacli.config import build
+    from gacli.config.carbon_sources import carbon_chain
     from gacli.config.load import load
-    from gacli.engine.assembly import providers_of, secrets_of
+    from gacli.engine.assembly import providers_of, secrets_of, services_of
 
     loaded = load(config)
-    carbon, policy = build.carbon_source(loaded), build.policy(loaded)
+    policy = build.policy(loaded)
     folders, store = open_store()
+    carbon = carbon_chain(loaded, services_of(folders))
     providers_of(loaded, folders)
     if dry_run:
         from gacli.cli.dry_run import show

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from gacli.config.models import CLEANEST, CarbonConfig, Config
+from gacli.config.carbon import MARGINAL_SOURCES, CarbonConfig
+from gacli.config.models import CLEANEST, Config
 from gacli.config.policies import PolicyProblems, build
 from gacli.config.problems import Problem, near
 from gacli.config.quantities import format_duration, format_power
 
 _POLLS_A_LEASE = 5
+
+# Keys of `carbon` that only some sources read.
+_BELONGS: Final = {
+    "folder": ("trace",),
+    "files": ("trace",),
+    "values": ("static",),
+    "scope": ("trace", "electricitymaps"),
+    "electricitymaps": ("electricitymaps",),
+    "watttime": ("watttime",),
+    "neso": ("neso",),
+    "energy_charts": ("energy-charts",),
+}
 
 
 def problems(config: Config) -> list[Problem]:
@@ -73,33 +87,53 @@ def _lease(config: Config) -> Iterator[Problem]:
 
 def _carbon(config: Config) -> Iterator[Problem]:
     carbon = config.carbon
-    belongs = {"folder": "trace", "files": "trace", "scope": "trace", "values": "static"}
-    for key, source in belongs.items():
-        if key in carbon.model_fields_set and carbon.source != source:
-            text = f"only for `source: {source}`, found `source: {carbon.source}`"
-            yield Problem(loc=("carbon", key), text=text)
-    if carbon.source == "trace":
+    zones = {site.zone for site in config.sites}
+    for zone in sorted(set(carbon.zones) - zones):
+        yield Problem(loc=("carbon", "zones", zone), text=f"no site is in this zone; {near(zone, sorted(zones))}")
+    named = {name for order in carbon.chains(zones).values() for name in order}
+    for key, users in _BELONGS.items():
+        if key in carbon.model_fields_set and not named.intersection(users):
+            wanted = " or ".join(f"`source: {user}`" for user in users)
+            found = ", ".join(sorted(named))
+            alias = CarbonConfig.model_fields[key].alias or key
+            yield Problem(loc=("carbon", alias), text=f"only for {wanted}, found `source: {found}`")
+    for key, order in {"source": carbon.source, **{f"zones.{zone}": own for zone, own in carbon.zones.items()}}.items():
+        yield from _one_signal(tuple(key.split(".")), order)
+    if len({bool(MARGINAL_SOURCES & set(order)) for order in carbon.chains(zones).values()}) > 1:
+        text = "found zones with average and zones with marginal intensity, expected one kind in the whole fleet"
+        yield Problem(loc=("carbon", "zones"), text=text)
+    if "trace" in named:
         yield from _trace(config, carbon)
-    if carbon.source == "static" and carbon.values is not None:
-        yield from _by_zone(config, "values", set(carbon.values))
+    if "static" in named and carbon.values is not None:
+        yield from _by_zone(config, "values", "static", set(carbon.values))
+
+
+def _one_signal(loc: tuple[str, ...], order: tuple[str, ...]) -> Iterator[Problem]:
+    """Averages and marginal values are never mixed; what the values of files are is known when they are read."""
+    marginal = [name for name in order if name in MARGINAL_SOURCES]
+    average = [name for name in order if name not in MARGINAL_SOURCES and name != "trace"]
+    if marginal and average:
+        text = f"found {marginal[0]}, which gives marginal intensity, beside {average[0]}, which gives averages"
+        yield Problem(loc=("carbon", *loc), text=text)
 
 
 def _trace(config: Config, carbon: CarbonConfig) -> Iterator[Problem]:
     if carbon.folder is not None and carbon.files is not None:
         yield Problem(loc=("carbon", "files"), text="found both `folder` and `files`, expected one of them")
     elif carbon.files is not None:
-        yield from _by_zone(config, "files", set(carbon.files))
+        yield from _by_zone(config, "files", "trace", set(carbon.files))
     elif carbon.folder is None:
         yield Problem(loc=("carbon", "source"), text="`source: trace` needs `folder:` (or `files:`) as well")
 
 
-def _by_zone(config: Config, key: str, given: set[str]) -> Iterator[Problem]:
-    """A mapping by zone must have every zone of the fleet, and no other: a misspelt one would go unnoticed."""
-    zones = {site.zone for site in config.sites}
+def _by_zone(config: Config, key: str, source: str, given: set[str]) -> Iterator[Problem]:
+    """A mapping by zone must have every zone that uses the source, and no other: a misspelt one would go unnoticed."""
+    chains = config.carbon.chains({site.zone for site in config.sites})
+    zones = {zone for zone, order in chains.items() if source in order}
     for zone in sorted(given - zones):
         yield Problem(loc=("carbon", key, zone), text=f"no site is in this zone; {near(zone, sorted(zones))}")
     for index, site in enumerate(config.sites):
-        if site.zone not in given:
+        if site.zone in zones - given:
             yield Problem(
                 loc=("sites", index, "zone"),
                 text=f'carbon.{key} has no "{site.zone}"; {near(site.zone, sorted(given))}',

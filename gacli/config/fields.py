@@ -85,6 +85,19 @@ def choice(*values: str) -> Parsed:
     return Parsed(parse, {"enum": list(values)})
 
 
+def order(*values: str) -> Parsed:
+    """One of a few words, or a list of different ones; a tuple of them either way."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        words = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        if not words or any(word not in values for word in words) or len(set(words)) < len(words):
+            raise Unexpected(value, f"one of {', '.join(values)}, or a list of some, each once")
+        return tuple(words)
+
+    several = {"type": "array", "items": {"enum": list(values)}, "minItems": 1, "uniqueItems": True}
+    return Parsed(parse, {"anyOf": [{"enum": list(values)}, several]})
+
+
 def text(pattern: str, expected: str) -> Parsed:
     """Text that matches a regular expression in full; surrounding blanks are dropped."""
     regex = re.compile(pattern, re.ASCII | re.DOTALL)

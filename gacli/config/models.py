@@ -9,10 +9,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gacli.config.carbon import CarbonConfig
 from gacli.config.fields import (
     CheckpointPath,
     Command,
-    Duration,
     EnvName,
     EnvValue,
     Instant,
@@ -25,7 +25,6 @@ from gacli.config.fields import (
     integer,
     number,
 )
-from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH
 
 # The value of `start_at` that names no site, and therefore no site's name.
 CLEANEST: Final = "cleanest"
@@ -56,32 +55,6 @@ class CheckpointConfig(Section):
     )
     fetch: Annotated[float, duration("10s", "30d")] = Field(
         1800.0, description="How often the newest checkpoint is copied to the controller, on the job's clock."
-    )
-
-
-class CarbonConfig(Section):
-    """Where carbon intensity comes from."""
-
-    source: Annotated[str, choice("typical", "static", "trace")] = Field(
-        "typical", description="typical: built-in typical days. static: one value a zone. trace: CSV files."
-    )
-    folder: Line | None = Field(
-        None, description="For `trace`: folder with <ZONE>.csv or <ZONE>.csv.gz, relative to this file."
-    )
-    files: dict[Zone, Line] | None = Field(
-        None, description="For `trace`, instead of `folder`: zone → CSV file, relative to this file."
-    )
-    values: dict[Zone, Annotated[float, number(0, MAX_INTENSITY_G_PER_KWH, unit="(gCO2eq/kWh)")]] | None = Field(
-        None, description="For `static`: zone → gCO2eq/kWh. Default: means of the typical days."
-    )
-    scope: Annotated[str, choice("lifecycle", "direct")] = Field(
-        "lifecycle", description="For `trace` files that have both: emissions of the whole life cycle, or direct ones."
-    )
-    poll: Annotated[float, duration("1s", "1d")] = Field(
-        300.0, description="How often readings are taken and the policy is asked, on the job's clock."
-    )
-    max_age: Duration = Field(
-        7200.0, description="A reading that ended longer ago than this is stale and never causes a move."
     )
 
 

@@ -47,6 +47,7 @@ class Reading:
     at: aware UTC, start of the period.
     source: the name shown to people, such as `trace:DE.csv`, `typical` or `electricitymaps`.
     renewable_percent: 0..100 where the source knows it.
+    stand_in: why the value serves accounting alone and is never compared with another site's; empty for all others.
     """
 
     zone: str
@@ -58,6 +59,7 @@ class Reading:
     quality: Quality
     source: str
     renewable_percent: float | None = None
+    stand_in: str = ""
 
     def age_s(self, now: datetime) -> float:
         """Seconds since the start of the reading's period; negative for a forecast."""

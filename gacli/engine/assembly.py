@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gacli.clock import Anchor, SystemClock
 from gacli.config import build
+from gacli.config.carbon_sources import Services, carbon_chain
 from gacli.config.load import LoadedConfig, parse
 from gacli.config.problems import Problem
 from gacli.engine.context import Context, JobPlan
@@ -20,6 +21,7 @@ from gacli.folders import Folders
 from gacli.ports.machine import Machine, WorkSpec
 from gacli.ports.provider import Instance, Provider
 from gacli.store import Store
+from gacli.store.answers import StoredAnswers
 from gacli.store.jobs import JobRecord
 from gacli.transport.keys import key_pair
 from gacli.transport.pins import Pins
@@ -121,6 +123,12 @@ def connector(folders: Folders) -> Callable[[Instance], Machine]:
     return connect
 
 
+def services_of(folders: Folders) -> Services:
+    """What sources that are asked over the network share, for every job and command of this state folder."""
+    folders.make()
+    return Services(answers=StoredAnswers(folders.answers), environment=os.environ)
+
+
 def loaded_of(job: JobRecord) -> LoadedConfig:
     """The job's configuration as it was when the job was created."""
     return parse(job.config_text, Path(job.config_path))
@@ -141,7 +149,7 @@ def context_of(store: Store, job_id: str, folders: Folders) -> Context:
         store=store,
         store_id=store_id(folders),
         clock=clock_of(job),
-        carbon=build.carbon_source(loaded),
+        carbon=carbon_chain(loaded, services_of(folders)),
         policy=build.policy(loaded),
         providers=providers_of(loaded, folders),
         connect=connector(folders),

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
+from gacli.carbon.chain import Heard
 from gacli.carbon.typical import TypicalSource, typical_zones
 from gacli.core.carbon import Quality, Reading, Scope, Signal, reading_at
+from gacli.core.failover import Standing
 from gacli.engine.context import Context
 from gacli.errors import CarbonUnavailable
+from gacli.ports.machine import OnStep
 
 # How far back policies may look (hold times, trends).
 WINDOW_S = 24 * 3600.0
 # Mean of the world's generation in 2024, rounded (Ember, Global Electricity Review 2025: 473 gCO2/kWh).
 _WORLD_G_PER_KWH = 473.0
+_TASK: Final = "carbon"
+_WORKERS = 4
 
 
 class CarbonWatch:
@@ -25,19 +32,24 @@ class CarbonWatch:
         self._failed: dict[str, str] = {}
         self._retry_at: dict[str, datetime] = {}
         self._known: dict[str, list[Reading]] = {}
+        self._standing: dict[str, Standing] = {}
+        self._because: dict[str, str] = {}
 
     @property
     def zones(self) -> list[str]:
         return sorted({site.zone for site in self._context.plan.sites})
 
     def tick(self) -> bool:
-        """Poll when it is due; True when it did."""
+        """Poll when it is due; True when every zone's source has answered or failed."""
         now = self._context.now()
-        if self._next_poll is not None and now < self._next_poll:
+        if self._next_poll is not None and now < self._next_poll and not self._context.tasks.busy(_TASK):
+            return False
+        answers = self._poll(now)
+        if answers is None:
             return False
         self._next_poll = now + timedelta(seconds=self._context.plan.poll_s)
-        for zone in self.zones:
-            self._ask(zone, now)
+        for zone, answer in answers.items():
+            self._heard(zone, answer, now)
         self._tell(now)
         return True
 
@@ -47,12 +59,8 @@ class CarbonWatch:
         known = self._known.get(zone, [])
         return tuple(reading for reading in known if start <= reading.at <= now) or tuple(known[-1:])
 
-    def failures(self) -> dict[str, str]:
-        """Zone → why its source gave nothing the last time."""
-        return dict(self._failed)
-
     def between(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
-        """Readings for accounting [start, end], never empty; the source is asked first when it may know newer ones.
+        """Readings for accounting [start, end], never empty; a file or table that may know newer ones is asked first.
 
         While nothing at all is known of the zone, a named fallback stands in: its typical days, else the world's mean.
         It is used for accounting alone, never shown to a policy.
@@ -60,8 +68,9 @@ class CarbonWatch:
         known = self._known.get(zone, [])
         newest = known[-1] if known else None
         covered = newest is not None and newest.at + timedelta(seconds=newest.period_s) > end
-        if not covered and self._retry_at.get(zone, end) <= end:
-            self._ask(zone, end)
+        # Services are asked beside the loop, with the next poll.
+        if not covered and not self._context.carbon.live and self._retry_at.get(zone, end) <= end:
+            self._heard(zone, self._ask(zone, end), end)
             newest = self._known[zone][-1] if self._known.get(zone) else None
             if newest is None or newest.at + timedelta(seconds=newest.period_s) <= end:
                 # Nothing newer exists yet: a late source is asked again with the next poll, not on every sample.
@@ -73,26 +82,59 @@ class CarbonWatch:
             or fallback_readings(zone, start, end)
         )
 
-    def _ask(self, zone: str, now: datetime) -> None:
-        context = self._context
-        known = self._known.get(zone)
+    def _poll(self, now: datetime) -> dict[str, Heard | CarbonUnavailable] | None:
+        """What every zone's sources say; None while services are still being asked."""
+        zones = self.zones
+        if not self._context.carbon.live:
+            return {zone: self._ask(zone, now) for zone in zones}
+
+        def ask_all(_: OnStep) -> dict[str, Heard | CarbonUnavailable]:
+            # At the same time: a service that does not answer keeps its zones waiting, not those of another.
+            with ThreadPoolExecutor(max_workers=min(len(zones), _WORKERS), thread_name_prefix="ga-carbon") as pool:
+                return dict(zip(zones, pool.map(lambda zone: self._ask(zone, now), zones), strict=True))
+
+        done = self._context.tasks.once(_TASK, ask_all)
+        return None if done is None else done.unwrap()
+
+    def _ask(self, zone: str, now: datetime) -> Heard | CarbonUnavailable:
+        """What the zone's chain says of the time since the newest known reading. Changes nothing."""
+        known = self._known.get(zone, [])
         start = known[-1].at if known else now - timedelta(seconds=WINDOW_S)
         try:
-            readings = context.carbon.readings(zone, start, now)
+            return self._context.carbon.ask(zone, start, now, self._standing.get(zone), known)
         except CarbonUnavailable as error:
+            return error
+
+    def _heard(self, zone: str, answer: Heard | CarbonUnavailable, now: datetime) -> None:
+        """Keep and record what a chain said, and tell when it fails or changes its source."""
+        context = self._context
+        known = self._known.get(zone, [])
+        if isinstance(answer, CarbonUnavailable):
             # Once until it answers again: the messages of one trouble differ in their times.
             if zone not in self._failed:
-                context.event("warning", about="carbon", zone=zone, message=error.message)
-            self._failed[zone] = error.message
+                context.event("warning", about="carbon", zone=zone, message=answer.message)
+            self._failed[zone] = answer.message
             return
         self._failed.pop(zone, None)
-        readings = [reading for reading in readings if reading.at <= now]
+        self._told(zone, answer)
+        readings = [reading for reading in answer.readings if reading.at <= now]
         context.store.ledger.record_readings(context.job_id, readings)
-        merged = {reading.at: reading for reading in [*readings, *(known or [])]}
+        merged = {reading.at: reading for reading in [*readings, *known]}
         limit = now - timedelta(seconds=2 * WINDOW_S)
         kept = sorted((reading for reading in merged.values()), key=lambda reading: reading.at)
         newest_before = reading_at(kept, limit)
         self._known[zone] = [reading for reading in kept if reading.at >= limit or reading is newest_before]
+
+    def _told(self, zone: str, answer: Heard) -> None:
+        """Say so when the zone's source is another one than before."""
+        before = self._standing.get(zone)
+        self._standing[zone], self._because[zone] = answer.standing, answer.because
+        if (0 if before is None else before.source) == answer.standing.source:
+            return
+        name = self._context.carbon.sources(zone)[answer.standing.source].name
+        why = f" ({answer.because})" if answer.because else ""
+        kind = "warning" if answer.standing.source else "note"
+        self._context.event(kind, about="carbon", zone=zone, message=f"{zone}: carbon intensity from {name}{why}")
 
     def _tell(self, now: datetime) -> None:
         zones: dict[str, dict[str, object]] = {}
@@ -106,8 +148,11 @@ class CarbonWatch:
                 "age_s": round(reading.age_s(now), 1),
                 "quality": reading.quality.value,
                 "signal": reading.signal.value,
+                "scope": reading.scope.value,
                 "source": reading.source,
                 "stale": reading.is_stale(now, self._context.plan.max_age_s),
+                "stand_in": reading.stand_in,
+                "because": self._because.get(zone, ""),
             }
         self._context.event("carbon", zones=zones)
 

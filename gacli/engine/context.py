@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gacli.carbon.chain import Chain
 from gacli.core.decision import Policy
 from gacli.core.job import JobState
 from gacli.core.site import Site
 from gacli.engine.tasks import Tasks
 from gacli.folders import Folders
-from gacli.ports.carbon import CarbonSource
 from gacli.ports.clock import Clock
 from gacli.ports.machine import Machine, WorkSpec
 from gacli.ports.provider import Instance, Provider
@@ -62,7 +62,7 @@ class Context:
     store: Store
     store_id: str
     clock: Clock
-    carbon: CarbonSource
+    carbon: Chain
     policy: Policy
     providers: Mapping[str, Provider]
     connect: Callable[[Instance], Machine]

@@ -11,7 +11,7 @@ from gacli.core.decision import Action, Decision
 from gacli.core.energy import JOULES_PER_KWH
 from gacli.core.snapshot import MoveCost, Snapshot
 from gacli.policies.placing import cleanest
-from gacli.policies.present import Present, Unusable, contender, holder, observed, present
+from gacli.policies.present import Present, Unusable, contender, holder, observed, present, unlike_kinds
 from gacli.policies.wording import change, duration, grams, intensity
 
 
@@ -125,7 +125,7 @@ class Hysteresis:
                 break
             instant = reading.at
             then = present(here.view, instant, snapshot.max_reading_age_s)
-            if isinstance(then, Unusable) or then.reading.signal is not reading.signal:
+            if reading.stand_in or isinstance(then, Unusable) or unlike_kinds(then.reading, reading):
                 break
             lead = _lead(then, Present(view=there.view, reading=reading))
             if lead.percent < self.margin_percent or lead.g_per_kwh < self.margin_g_per_kwh:

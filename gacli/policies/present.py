@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gacli.core.carbon import Quality, Reading, reading_at
+from gacli.core.carbon import Quality, Reading, Scope, reading_at
 from gacli.core.snapshot import SiteView, Snapshot
 from gacli.policies.wording import duration
 
@@ -53,6 +53,8 @@ def present(view: SiteView, instant: datetime, max_age_s: float) -> Present | Un
         ended_s = reading.age_s(instant) - reading.period_s
         limits = f"{duration(ended_s)} ago (limit {duration(max_age_s)})"
         return Unusable(because=f"{view.site.name}'s newest carbon reading ended {limits}")
+    if reading.stand_in:
+        return Unusable(because=f"{view.site.name}'s carbon reading cannot be compared: {reading.stand_in}")
     return Present(view=view, reading=reading)
 
 
@@ -71,9 +73,19 @@ def contender(view: SiteView, here: Present, snapshot: Snapshot) -> Present | Un
     if not view.available:
         return Unusable(because=f"{view.site.name} is unavailable: {view.unavailable_because or 'no reason given'}")
     there = present(view, snapshot.now, snapshot.max_reading_age_s)
-    if isinstance(there, Present) and there.reading.signal is not here.reading.signal:
-        return Unusable(
-            because=f"{there.name} has {there.reading.signal} and {here.name} {here.reading.signal} intensity: "
-            "not comparable"
-        )
+    if isinstance(there, Present) and (unlike := unlike_kinds(there.reading, here.reading)):
+        mine, other = unlike
+        return Unusable(because=f"{there.name} has {mine} and {here.name} {other} intensity: not comparable")
     return there
+
+
+def unlike_kinds(one: Reading, other: Reading) -> tuple[str, str] | None:
+    """What the two readings are of, when values of these kinds say different things; None when they may be compared.
+
+    Values of an unknown scope are taken as its giver means them: comparable with both.
+    """
+    if one.signal is not other.signal:
+        return one.signal, other.signal
+    if one.scope is not other.scope and Scope.UNKNOWN not in (one.scope, other.scope):
+        return one.scope, other.scope
+    return None

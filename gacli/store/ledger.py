@@ -131,11 +131,12 @@ class Ledger:
         with self._database.transaction() as connection:
             before = connection.total_changes
             connection.executemany(
-                "INSERT OR IGNORE INTO readings VALUES (?,?,?,?,?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO readings VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
                         job_id, reading.zone, to_text(reading.at), reading.period_s, reading.intensity_g_per_kwh,
                         reading.signal, reading.scope, reading.quality, reading.source, reading.renewable_percent,
+                        reading.stand_in,
                     )
                     for reading in readings
                 ],
@@ -160,6 +161,7 @@ class Ledger:
                 quality=Quality(row["quality"]),
                 source=row["source"],
                 renewable_percent=row["renewable_percent"],
+                stand_in=row["stand_in"],
             )
             for row in rows
         ]

@@ -201,5 +201,6 @@ def _intensity(zone: str, known: Mapping[str, Any]) -> str:
     if "unavailable" in known:
         return f"{zone} unknown"
     marks = [known["quality"]] if known["quality"] != "measured" else []
+    marks += ["stands in, not compared"] if known.get("stand_in") else []
     marks += ["stale"] if known["stale"] else []
     return f"{zone} {fmt.intensity(known['intensity_g_per_kwh'])} g/kWh" + (f" ({', '.join(marks)})" if marks else "")

@@ -112,10 +112,10 @@ def read_sites(
 
 
 def mark_of(grid: Grid) -> str:
-    """One letter for what is not a fresh measurement, `!` when stale; see `LEGEND`."""
+    """One letter for what is not a fresh measurement, `~` and `!` for what is not compared; see `LEGEND`."""
     if grid.reading is None:
         return ""
-    return _MARKS[grid.reading.quality] + ("!" if grid.stale else "")
+    return _MARKS[grid.reading.quality] + ("~" if grid.reading.stand_in else "") + ("!" if grid.stale else "")
 
 
 def legend(grids: Sequence[Grid]) -> str:
@@ -131,4 +131,11 @@ _MARKS = {
     Quality.TYPICAL: "t",
     Quality.STATIC: "a",
 }
-LEGEND = {"e": "estimated", "f": "forecast", "t": "typical days", "a": "annual average", "!": "stale"}
+LEGEND = {
+    "e": "estimated",
+    "f": "forecast",
+    "t": "typical days",
+    "a": "annual average",
+    "~": "stands in, not compared",
+    "!": "stale",
+}

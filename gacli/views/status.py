@@ -187,6 +187,7 @@ def _site_json(site: SiteRow) -> dict[str, object]:
         "quality": None if reading is None else reading.quality.value,
         "source": None if reading is None else reading.source,
         "age_s": site.grid.age_s,
+        "stand_in": "" if reading is None else reading.stand_in,
         "stale": site.grid.stale,
         "trend": site.grid.trend.value,
         "time_s": site.time_s,

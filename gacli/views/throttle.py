@@ -54,5 +54,8 @@ def _differs(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
         return False
     if any(before[key] != now[key] for key in ("quality", "signal", "stale")):
         return True
+    # Its words change with the time; stores of older versions have no word of it.
+    if bool(before.get("stand_in")) != bool(now.get("stand_in")):
+        return True
     change = abs(now["intensity_g_per_kwh"] - before["intensity_g_per_kwh"])
     return bool(change > _CHANGE_G_PER_KWH and change > _CHANGE * before["intensity_g_per_kwh"])

@@ -10,6 +10,9 @@ import pytest
 from support.cli import Event, Ga, needs, policy_of, sample
 from support.sshd import Sshd
 
+from gacli.carbon.fake.electricity_maps import DEMO_TOKEN, FakeElectricityMaps
+from gacli.clock import real_epoch_s
+
 
 def moves(events: list[Event]) -> list[tuple[str, str]]:
     """Those that were carried out, as (source, target)."""
@@ -57,6 +60,26 @@ def test_greenaccounter_leaves_the_site_that_exceeds_its_threshold(own_home: Pat
         if e["event"] == "decision" and e["policy"] == "greenaccounter" == e["policy"] and e["action"] == "move"
     )
     assert "above its threshold of 250 g/kWh" in decision["reason"]
+
+
+@pytest.mark.slow
+@needs("numpy", "sklearn")
+def test_service_is_asked_over_the_network_and_its_values_move_the_job(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELECTRICITYMAPS_TOKEN", DEMO_TOKEN)
+    with FakeElectricityMaps(epoch_s=real_epoch_s) as server, Ga(own_home) as ga:
+        # Fewer steps than the sample has.
+        changes = (("http://127.0.0.1:8123", server.url), ("--steps 300", "--steps 150"))
+        said = ga("run", sample(tmp_path, "electricitymaps", *changes), "--json")
+        ga.wait_until_nothing_is_left()
+    assert said.summary()["status"] == "done"
+    assert moves(said.events()) == [("california", "england")]
+    zones = [event["zones"] for event in said.events() if event["event"] == "carbon"]
+    assert {reading["source"] for each in zones for reading in each.values()} == {"electricitymaps"}
+    # Many polls, and the commands beside them, share what was fetched once.
+    assert len(server.requests) < len(zones)
+    assert all(DEMO_TOKEN not in text for text in (said.stdout, said.stderr))
 
 
 @pytest.mark.slow

@@ -10,9 +10,11 @@ from pathlib import Path
 from ga_playbooks.fake_machine import FakeDisk, FakeMachine
 from ga_playbooks.fake_trainer import TrainerModel
 from ga_providers.fake import FakeProvider
+from gacli.carbon.chain import Chain
 from gacli.clock import ManualClock
 from gacli.core.carbon import Quality, Reading, Scope, Signal
 from gacli.core.decision import Policy
+from gacli.core.failover import Rules
 from gacli.core.job import JobState
 from gacli.core.site import PowerModel, Site
 from gacli.engine.context import Context, JobPlan
@@ -21,6 +23,7 @@ from gacli.engine.tasks import InlineTasks
 from gacli.errors import CarbonUnavailable
 from gacli.folders import Folders
 from gacli.policies.hysteresis import Hysteresis
+from gacli.ports.carbon import CarbonSource
 from gacli.ports.machine import Machine, WorkSpec
 from gacli.ports.provider import Instance, Provider
 from gacli.store import Store
@@ -34,9 +37,9 @@ HOUR_S = 3600.0
 class HourlySource:
     """Hourly intensities in g/kWh from START on, by zone; `broken` zones answer nothing. A list's last value holds."""
 
-    name = "table"
-
-    def __init__(self, hours: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, hours: Mapping[str, Sequence[float]], *, name: str = "table", live: bool = False) -> None:
+        self.name = name
+        self.live = live
         self.hours = {zone: list(values) for zone, values in hours.items()}
         self.broken: set[str] = set()
         self.quality = Quality.MEASURED
@@ -71,7 +74,10 @@ def site(name: str, zone: str, *, capacity: int = 1, pue: float = 1.0) -> Site:
 
 @dataclass(kw_only=True)
 class World:
-    """One job and everything around it. `controller` may be thrown away and made again at any time."""
+    """One job and everything around it. `controller` may be thrown away and made again at any time.
+
+    carbon: the preferred source, before those of `spare`. chain: instead of all of them.
+    """
 
     root: Path
     carbon: HourlySource
@@ -86,6 +92,8 @@ class World:
     provider: FakeProvider = field(default_factory=FakeProvider)
     disks: dict[str, FakeDisk] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
+    spare: tuple[CarbonSource, ...] = ()
+    chain: Chain | None = None
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START)
@@ -126,7 +134,8 @@ class World:
             store=self.store,
             store_id="store",
             clock=self.clock,
-            carbon=self.carbon,
+            carbon=self.chain
+            or Chain([self.carbon, *self.spare], rules=Rules(max_age_s=2 * HOUR_S, hold_off_s=HOUR_S / 2)),
             policy=self.policy,
             providers=self.providers(),
             connect=self.connect,

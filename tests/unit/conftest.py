@@ -8,6 +8,7 @@ import subprocess
 from typing import NoReturn
 
 import pytest
+import requests  # noqa: F401  # opens a socket when it is imported, to see whether there is IPv6
 
 FORBIDDEN: tuple[tuple[object, str], ...] = (
     (socket.socket, "connect"),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gacli.carbon.answers import MemoryAnswers
 from gacli.config import build
+from gacli.config.carbon_sources import Services, carbon_chain
 from gacli.config.load import LoadedConfig, load, parse
 from gacli.core.carbon import Quality
 from gacli.core.site import PowerModel, Site
@@ -17,6 +19,7 @@ from gacli.policies.hysteresis import Hysteresis
 
 DATA = Path(__file__).parents[1] / "data" / "config"
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
+SERVICES = Services(answers=MemoryAnswers(), environment={})
 
 AVERAGE = "datetime_utc,carbon_intensity_gco2_per_kwh\n2024-06-01T11:00:00Z,100\n2024-06-01T12:00:00Z,200\n"
 MARGINAL = "point_time,value\n2024-06-01 11:00:00+00:00,900\n2024-06-01 12:00:00+00:00,1000\n"
@@ -49,18 +52,18 @@ def test_policy() -> None:
 
 
 def test_typical_and_static_sources(tmp_path: Path) -> None:
-    (typical,) = build.carbon_source(loaded(tmp_path, "{source: typical}")).readings("DE", NOON, NOON)
+    (typical,) = carbon_chain(loaded(tmp_path, "{source: typical}"), SERVICES).readings("DE", NOON, NOON)
     assert typical.quality is Quality.TYPICAL
-    (mean,) = build.carbon_source(loaded(tmp_path, "{source: static}")).readings("DE", NOON, NOON)
+    (mean,) = carbon_chain(loaded(tmp_path, "{source: static}"), SERVICES).readings("DE", NOON, NOON)
     assert mean.quality is Quality.STATIC
     given = loaded(tmp_path, "{source: static, values: {XX: 12.5}}", "XX")
-    assert build.carbon_source(given).readings("XX", NOON, NOON)[0].intensity_g_per_kwh == 12.5
+    assert carbon_chain(given, SERVICES).readings("XX", NOON, NOON)[0].intensity_g_per_kwh == 12.5
 
 
 @pytest.mark.parametrize("source", ["typical", "static"])
 def test_zones_without_typical_days(tmp_path: Path, source: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        build.carbon_source(loaded(tmp_path, f"{{source: {source}}}", "DE", "SE-SE4", "XX"))
+        carbon_chain(loaded(tmp_path, f"{{source: {source}}}", "DE", "SE-SE4", "XX"), SERVICES)
     first, second = str(caught.value).replace("\n    ", " ").splitlines()
     assert first.startswith(f'{tmp_path}/train.yaml:6: sites[1].zone: no typical days for "SE-SE4"; did you mean')
     assert "SE-SE3" in first
@@ -71,7 +74,7 @@ def test_trace_folder(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     (tmp_path / "traces" / "DE.csv").write_text(AVERAGE)
     (tmp_path / "traces" / "FR.csv.gz").write_bytes(gzip.compress(AVERAGE.encode()))
-    source = build.carbon_source(loaded(tmp_path, "{source: trace, folder: traces}", "DE", "FR"))
+    source = carbon_chain(loaded(tmp_path, "{source: trace, folder: traces}", "DE", "FR"), SERVICES)
     for zone in ("DE", "FR"):
         (reading,) = source.readings(zone, NOON, NOON)
         assert reading.intensity_g_per_kwh == 200.0
@@ -79,7 +82,7 @@ def test_trace_folder(tmp_path: Path) -> None:
 
 def test_trace_files(tmp_path: Path) -> None:
     (tmp_path / "my own.csv").write_text(AVERAGE)
-    source = build.carbon_source(loaded(tmp_path, "{source: trace, files: {DE: my own.csv}}"))
+    source = carbon_chain(loaded(tmp_path, "{source: trace, files: {DE: my own.csv}}"), SERVICES)
     (reading,) = source.readings("DE", NOON, NOON)
     assert reading.source == "trace:my own.csv"
 
@@ -96,21 +99,21 @@ def test_trace_files(tmp_path: Path) -> None:
 def test_traces_that_are_not_there(tmp_path: Path, carbon: str, zone: str, expected: str) -> None:
     (tmp_path / "DK-DK1.csv").write_text(AVERAGE)
     with pytest.raises(ConfigError) as caught:
-        build.carbon_source(loaded(tmp_path, carbon, zone))
+        carbon_chain(loaded(tmp_path, carbon, zone), SERVICES)
     assert expected in " ".join(str(caught.value).split())
 
 
 def test_traces_that_cannot_be_trusted(tmp_path: Path) -> None:
     (tmp_path / "DE.csv").write_text(AVERAGE.replace("200", "-200"))
     with pytest.raises(TraceError, match=r"DE\.csv:3"):
-        build.carbon_source(loaded(tmp_path, "{source: trace, folder: .}"))
+        carbon_chain(loaded(tmp_path, "{source: trace, folder: .}"), SERVICES)
 
 
 def test_kinds_of_intensity_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "DE.csv").write_text(AVERAGE)
     (tmp_path / "FR.csv").write_text(MARGINAL)
     with pytest.raises(ConfigError) as caught:
-        build.carbon_source(loaded(tmp_path, "{source: trace, folder: .}", "DE", "FR"))
+        carbon_chain(loaded(tmp_path, "{source: trace, folder: .}", "DE", "FR"), SERVICES)
     assert "train.yaml:3: carbon: found average and marginal" in " ".join(str(caught.value).split())
 
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from gacli.config.carbon import CarbonConfig
 from gacli.config.load import load, parse
-from gacli.config.models import CarbonConfig, CheckpointConfig, Config, ReplayConfig, SiteConfig
+from gacli.config.models import CheckpointConfig, Config, ReplayConfig, SiteConfig
 from gacli.config.policies import parameters_model
 from gacli.errors import ConfigError
 from gacli.policies.greenaccounter import GreenAccounter
@@ -79,7 +80,7 @@ def test_defaults() -> None:
     checkpoint = config.checkpoint
     assert (checkpoint.path, checkpoint.signal, checkpoint.grace, checkpoint.fetch) == (None, "SIGUSR1", 120.0, 1800.0)
     carbon = config.carbon
-    assert (carbon.source, carbon.scope, carbon.poll, carbon.max_age) == ("typical", "lifecycle", 300.0, 7200.0)
+    assert (carbon.source, carbon.scope, carbon.poll, carbon.max_age) == (("typical",), "lifecycle", 300.0, 7200.0)
     assert (site.zone, site.pue, site.price, site.capacity, site.options) == ("NO", 1.2, 0.0, 1, {})
     assert (site.power.idle, site.power.busy) == (100.0, 400.0)
 
@@ -170,5 +171,6 @@ SECTIONS: list[type[BaseModel]] = [Config, CheckpointConfig, CarbonConfig, Repla
 @pytest.mark.parametrize("section", [*SECTIONS, *map(parameters_model, (Hysteresis, GreenAccounter))])
 def test_the_manual_names_every_key(section: type[BaseModel]) -> None:
     manual = (DATA.parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    for key in section.model_fields:
+    for name, field in section.model_fields.items():
+        key = field.alias or name
         assert f"`{key}`" in manual or f"`{key}." in manual, key

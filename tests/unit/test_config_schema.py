@@ -37,7 +37,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 # Every keyword that the schema uses; a keyword that this validator does not know must not pass unnoticed.
 _ANNOTATIONS = {"$schema", "$defs", "title", "description", "default", "examples"}
 _CHECKED = {
-    *("$ref", "type", "enum", "const", "anyOf", "pattern", "minimum", "maximum", "items", "minItems"),
+    *("$ref", "type", "enum", "const", "anyOf", "pattern", "minimum", "maximum", "items", "minItems", "uniqueItems"),
     *("properties", "patternProperties", "additionalProperties", "required"),
 }
 
@@ -76,6 +76,8 @@ def _in_range(rule: JsonObject, value: object) -> bool:
 
 def _items_fit(rule: JsonObject, value: list[object]) -> bool:
     items = cast(JsonObject, rule.get("items", {}))
+    if rule.get("uniqueItems") and any(item in value[:index] for index, item in enumerate(value)):
+        return False
     return len(value) >= cast(int, rule.get("minItems", 0)) and all(accepts(items, item) for item in value)
 
 

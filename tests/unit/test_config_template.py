@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gacli.carbon.answers import MemoryAnswers
 from gacli.config import build
+from gacli.config.carbon_sources import Services, carbon_chain
 from gacli.config.load import load
 from gacli.config.template import template
 from gacli.errors import ConfigError
@@ -20,7 +22,7 @@ def test_it_loads_and_everything_can_be_built(tmp_path: Path) -> None:
     assert 'echo "step $step"' in loaded.config.run
     assert {site.provider for site in build.sites(loaded.config)} == {"mock"}
     assert build.policy(loaded).name == "hysteresis"
-    source = build.carbon_source(loaded)
+    source = carbon_chain(loaded, Services(answers=MemoryAnswers(), environment={}))
     assert loaded.config.replay is not None
     start = loaded.config.replay.start
     assert all(source.readings(site.zone, start, start) for site in loaded.config.sites)

@@ -21,6 +21,7 @@ class _Source:
     """Knows three zones; Italy's newest reading is half a day old."""
 
     name = "test"
+    live = False
 
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         if zone == "XX":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -123,6 +124,9 @@ def test_readings_grow_old_and_then_stale() -> None:
     assert (old.age_s, old.stale) == (2.9 * 3600, False)
     assert stale.stale
     assert legend([stale]) == "t typical days · ! stale"
+    assert fresh.reading is not None
+    stand_in = replace(fresh, reading=replace(fresh.reading, stand_in="typical stands in"))
+    assert legend([stand_in]) == "t typical days · ~ stands in, not compared"
     assert legend([]) == ""
     short = read_job(run.store, JOB, SITES, now=at(73.9), emissions=read_emissions(run.store, SITES, JOB), max_age_s=60)
     assert short.sites[0].grid.stale
