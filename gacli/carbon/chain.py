@@ -70,19 +70,22 @@ class Chain:
         """
         sources = self.sources(zone)
         answers: dict[int, list[Reading]] = {}
+        failures: dict[int, CarbonUnavailable] = {}
         heard: dict[int, str] = {}
         for position, source in enumerate(sources):
             if standing is not None and position > standing.source and not heard[standing.source]:
                 break
-            heard[position], answers[position] = self._one(source, zone, start, now, known)
+            try:
+                answers[position], heard[position] = self._sound(source, zone, start, now, known), ""
+            except CarbonUnavailable as error:
+                failures[position], heard[position] = error, error.message
             if standing is None and not heard[position]:
                 break
         chosen = choose(standing, heard, now, self.rules.hold_off_s)
         if chosen is None or heard[chosen.source]:
-            if len(heard) == 1:
-                raise CarbonUnavailable(heard[0])
-            told = "; ".join(wrong for _, wrong in sorted(heard.items()))
-            raise CarbonUnavailable(f"no sound source for {zone}: {told}")
+            if len(failures) == 1:
+                raise failures[0]
+            raise CarbonUnavailable(f"no sound source for {zone}: " + "; ".join(heard.values()))
         if chosen.source == 0:
             return Heard(readings=answers[0], standing=chosen, because="")
         source, because = sources[chosen.source], self._because(sources, chosen)
@@ -92,20 +95,18 @@ class Chain:
         readings = self._marked(sources, chosen, answers[chosen.source])
         return Heard(readings=readings, standing=chosen, because=because)
 
-    def _one(
+    def _sound(
         self, source: CarbonSource, zone: str, start: datetime, now: datetime, known: Sequence[Reading]
-    ) -> tuple[str, list[Reading]]:
-        """What is wrong with a source's answer, its name included, and the answer."""
-        try:
-            readings = source.readings(zone, start, now)
-        except CarbonUnavailable as error:
-            return error.message, []
+    ) -> list[Reading]:
+        """A source's readings; CarbonUnavailable when it has none that may be believed."""
+        readings = source.readings(zone, start, now)
         # A file or a table is as its owner checked it: only services are late, frozen or out of their minds.
-        if not source.live:
-            return "", readings
-        trusted = next((reading for reading in reversed(known) if reading.source == source.name), None)
-        wrong = fault(readings, now, self.rules, trusted)
-        return wrong and f"{source.name}: {wrong}", without_spikes(readings)
+        if source.live:
+            trusted = next((reading for reading in reversed(known) if reading.source == source.name), None)
+            if wrong := fault(readings, now, self.rules, trusted):
+                raise CarbonUnavailable(f"{source.name}: {wrong}")
+            return without_spikes(readings)
+        return readings
 
     @staticmethod
     def _because(sources: Sequence[CarbonSource], chosen: Standing) -> str:

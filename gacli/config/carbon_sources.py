@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gacli.carbon.chain import Chain
 from gacli.carbon.credentials import credential
+from gacli.carbon.span import iso
 from gacli.carbon.static import StaticSource
 from gacli.carbon.trace import TraceSource, files_in
 from gacli.carbon.typical import TypicalSource, typical_zones
@@ -58,6 +59,7 @@ def _source(name: str, loaded: LoadedConfig, services: Services) -> CarbonSource
         case "trace":
             source = TraceSource(_trace_files(loaded), scope=Scope(carbon.scope))
             _require_one_kind(loaded, source)
+            _require_replay(loaded, source)
             return source
         case "typical":
             _require_zones(loaded, name, typical_zones(), "typical days")
@@ -156,6 +158,19 @@ def _require_one_kind(loaded: LoadedConfig, source: TraceSource) -> None:
             mixed = " and ".join(sorted(kinds))
             text = f"found {mixed} carbon intensity in the traces, expected one kind in all of them"
             raise loaded.error(Problem(loc=("carbon",), text=text))
+
+
+def _require_replay(loaded: LoadedConfig, source: TraceSource) -> None:
+    """A job that begins where no trace knows anything could never be moved: its start is a mistake."""
+    replay, chains = loaded.config.replay, loaded.config.carbon.chains({site.zone for site in loaded.config.sites})
+    first = [zone for zone, order in chains.items() if order[0] == "trace"]
+    if replay is None or not first:
+        return
+    traces = [source.trace(zone) for zone in first]
+    if not any(trace.start <= replay.start < trace.end for trace in traces):
+        spans = ", ".join(f"{iso(trace.start)} to {iso(trace.end)} for {trace.zone}" for trace in traces)
+        text = f"found {iso(replay.start)}, expected a time within the traces, which cover {spans}"
+        raise loaded.error(Problem(loc=("replay", "start"), text=text))
 
 
 def _zones_of(loaded: LoadedConfig, source: str) -> set[str]:

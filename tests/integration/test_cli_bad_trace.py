@@ -42,10 +42,20 @@ def test_trace_that_is_missing_is_named_with_those_that_are_there(ga: Ga) -> Non
     ga("run", config).refuses(2, "job.yaml:", "carbon.folder: found no folder", "nowhere")
 
 
-def test_replay_outside_the_trace_is_told_by_check(ga: Ga) -> None:
+def test_replay_outside_the_traces_is_refused(ga: Ga) -> None:
     (ga.folder / "traces" / "DE.csv").write_text(HEADER + "2024-01-01T00:00Z,1\n2024-01-01T01:00Z,1\n")
-    said = ga("check", ga.write(job("true", [mock("a")], carbon=TRACE)))
-    said.refuses(1, "no reading of DE", "covers 2024-01-01T00:00Z to 2024-01-01T02:00Z", "choose a replay start within")
+    config = ga.write(job("true", [mock("a")], carbon=TRACE))
+    for said in ga.each(["check", str(config)], ["run", str(config)]):
+        said.refuses(2, "job.yaml:", "replay.start", "cover 2024-01-01T00:00Z to 2024-01-01T02:00Z for DE")
+    assert ga.store.jobs.all() == []
+
+
+def test_replay_outside_one_of_the_traces_is_told_by_check(ga: Ga) -> None:
+    for zone, day in (("DE", "2024-06-01"), ("FR", "2024-01-01")):
+        rows = f"{day}T00:00Z,1\n{day}T01:00Z,1\n"
+        (ga.folder / "traces" / f"{zone}.csv").write_text(HEADER + rows)
+    said = ga("check", ga.write(job("true", [mock("a"), mock("b", zone="FR")], carbon=TRACE)))
+    said.refuses(1, "no reading of FR", "covers 2024-01-01T00:00Z to 2024-01-01T02:00Z", "choose a replay start within")
 
 
 @pytest.mark.slow

@@ -109,6 +109,22 @@ def test_traces_that_cannot_be_trusted(tmp_path: Path) -> None:
         carbon_chain(loaded(tmp_path, "{source: trace, folder: .}"), SERVICES)
 
 
+@pytest.mark.parametrize(("start", "accepted"), [("10:59", False), ("11:00", True), ("12:59", True), ("13:00", False)])
+def test_replay_begins_within_its_traces(tmp_path: Path, start: str, accepted: bool) -> None:
+    (tmp_path / "DE.csv").write_text(AVERAGE)
+    begun = f"{{source: trace, folder: .}}\nreplay: {{start: '2024-06-01T{start}:00Z'}}"
+    given = loaded(tmp_path, begun)
+    if accepted:
+        carbon_chain(given, SERVICES)
+        return
+    with pytest.raises(ConfigError) as caught:
+        carbon_chain(given, SERVICES)
+    expected = "train.yaml:4: replay.start: found 2024-06-01T" + start
+    text = " ".join(str(caught.value).split())
+    assert expected in text
+    assert "cover 2024-06-01T11:00Z to 2024-06-01T13:00Z for DE" in text
+
+
 def test_kinds_of_intensity_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "DE.csv").write_text(AVERAGE)
     (tmp_path / "FR.csv").write_text(MARGINAL)
