@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.agent_job import Job
+from support.agent_job import Job, of_kind
 
 
 @pytest.fixture
@@ -101,6 +101,24 @@ def test_a_script_that_does_not_leave_is_made_to(job: Job, command: str, signal_
     ended = job.wait_exit()
     assert (ended["exit_code"], ended["signal"]) == (None, signal_number)
     assert (ended["stop_requested"], ended["forced"]) == (True, forced)
+
+
+def test_what_follows_a_complete_training_may_end(job: Job) -> None:
+    job.launch("""echo '{"kind":"complete"}' >> "$GA_PROGRESS_FILE"; sleep 2; echo uploaded""")
+    job.wait(lambda answer: of_kind(answer, "complete"))
+    job.stop(grace_s=30)
+    ended = job.wait_exit()
+    assert (ended["exit_code"], ended["signal"], ended["complete"]) == (0, None, True)
+    assert (ended["stop_requested"], ended["forced"]) == (True, False)
+    assert "uploaded" in ended["tail"]
+
+
+def test_what_follows_it_for_too_long_is_ended(job: Job) -> None:
+    job.launch("""echo '{"kind":"complete"}' >> "$GA_PROGRESS_FILE"; exec sleep 60""")
+    job.wait(lambda answer: of_kind(answer, "complete"))
+    job.stop(grace_s=0.3)
+    ended = job.wait_exit()
+    assert (ended["signal"], ended["complete"], ended["forced"]) == (signal.SIGTERM, True, True)
 
 
 @pytest.mark.parametrize(

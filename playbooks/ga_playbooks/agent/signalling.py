@@ -28,19 +28,22 @@ def send(pids: List[int], number: int) -> None:
             os.kill(pid, number)
 
 
-def deliver(processes: Dict[int, Process], number: int) -> Tuple[int, List[int]]:
+def deliver(processes: Dict[int, Process], number: int, complete: bool = False) -> Tuple[int, List[int]]:
     """Signal the script, wherever it is among shells and workers. Returns the signal used and whom it went to.
 
     Most signals kill a process that has no handler, so only those that catch it get it: a wrapping shell lives on.
     A worker forked from a process with a handler has it too, and must not save a second time: only the topmost get
     it. When nobody catches it, SIGTERM goes the same way, and to everybody when nobody catches that either.
+    complete: the training is over; what follows it (an upload, say) has nothing to save, and is left to end.
     """
-    for wanted in (number, int(signal.SIGTERM)):
+    for wanted in (number,) if complete else (number, int(signal.SIGTERM)):
         catching = {pid for pid in processes if catches(pid, wanted)}
         topmost = [pid for pid in sorted(catching) if not has_ancestor(processes, pid, catching)]
         if topmost:
             send(topmost, wanted)
             return wanted, topmost
+    if complete:
+        return number, []
     everybody = sorted(processes)
     send(everybody, signal.SIGTERM)
     return int(signal.SIGTERM), everybody

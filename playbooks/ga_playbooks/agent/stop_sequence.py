@@ -30,6 +30,7 @@ class StopSequence:
         self.run = run
         self.version = 0
         self.requested = False
+        self.complete = False  # the script has said so
         self.because = ""  # why, when nobody asked for it from outside
         self.forced = False
         self.deadline_s = math.inf
@@ -64,7 +65,7 @@ class StopSequence:
         if not self.requested:
             self.because = str(request.get("because", ""))
         self.requested = True
-        number, pids = deliver(members_of(self.run), int(signal.Signals[request["signal"]]))
+        number, pids = deliver(members_of(self.run), int(signal.Signals[request["signal"]]), self.complete)
         if not self.forced:
             self.deadline_s = monotonic_s() + float(request["grace_s"])
         return {

@@ -42,7 +42,7 @@ class Supervisor:
         self.newest: Optional[Json] = None
         self.reported_s = -math.inf
         self.phase = "train"
-        self.saving = self.complete = False
+        self.saving = False
         self.cpu_s = 0.0
 
     def environment(self) -> Dict[str, str]:
@@ -157,7 +157,7 @@ class Supervisor:
             else:
                 self.report_progress(now_s)
                 self.saving = self.saving and kind != "saved"
-                self.complete = self.complete or kind == "complete"
+                self.stop.complete = self.stop.complete or kind == "complete"
                 self.telemetry.add(now_s, kind, fields)
         if last or now_s - self.reported_s >= PROGRESS_EVERY_S:
             self.report_progress(now_s)
@@ -197,7 +197,7 @@ class Supervisor:
             "stop_requested": self.stop.requested,
             "stopped_because": self.stop.because,
             "forced": self.stop.forced,
-            "complete": self.complete,
+            "complete": self.stop.complete,
             "started_s": self.started_s,
             "ended_s": now_s,
             "tail": self.run.tail(),
