@@ -43,8 +43,11 @@ def observed(readings: Sequence[Reading], instant: datetime) -> list[Reading]:
     return list(by_start.values())
 
 
-def present(view: SiteView, instant: datetime, max_age_s: float) -> Present | Unusable:
-    """The site with the reading in force at `instant`, or why there is none to go by."""
+def present(view: SiteView, instant: datetime, max_age_s: float, *, stand_ins: bool = False) -> Present | Unusable:
+    """The site with the reading in force at `instant`, or why there is none to go by.
+
+    stand_ins: take readings, too, that only stand in for others; never for a move.
+    """
     reading = reading_at(observed(view.readings, instant), instant)
     if reading is None:
         only = " but forecasts" if view.readings else ""
@@ -53,7 +56,7 @@ def present(view: SiteView, instant: datetime, max_age_s: float) -> Present | Un
         ended_s = reading.age_s(instant) - reading.period_s
         limits = f"{duration(ended_s)} ago (limit {duration(max_age_s)})"
         return Unusable(because=f"{view.site.name}'s newest carbon reading ended {limits}")
-    if reading.stand_in:
+    if reading.stand_in and not stand_ins:
         return Unusable(because=f"{view.site.name}'s carbon reading cannot be compared: {reading.stand_in}")
     return Present(view=view, reading=reading)
 

@@ -42,9 +42,10 @@ def _view(name: str, told: dict[str, Any]) -> SiteView:
             period_s=3600,
             intensity_g_per_kwh=value,
             signal=Signal(told.get("signals", ["average"] * len(values))[index]),
-            scope=Scope.LIFECYCLE,
+            scope=Scope(told.get("scope", "lifecycle")),
             quality=Quality(told.get("quality", "measured")),
-            source="test",
+            source=told.get("source", "test"),
+            stand_in=told.get("stand_in", ""),
         )
         for index, value in enumerate(values)
         if value is not None
