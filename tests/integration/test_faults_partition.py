@@ -100,11 +100,11 @@ class Partition:
     a: Sshd
     b: Sshd
 
-    def begin(self, b: str) -> subprocess.Popen[str]:
+    def begin(self, b: str, **changes: object) -> subprocess.Popen[str]:
         """b: the name by which `b` is reached."""
         sites = [lab(self.a, "a", host=self.a.address), lab(self.b, "b", host=b)]
         # Long enough for a script that cannot answer.
-        config = job(self.ga.witnessed(RUN), sites, checkpoint={"grace": "5m"})
+        config = job(self.ga.witnessed(RUN), sites, **{"checkpoint": {"grace": "5m"}, **changes})
         watcher = self.ga.begin(self.ga.write(config), "--json")
         self.ga.await_step(3, within_s=60)
         return watcher
@@ -200,6 +200,23 @@ def test_source_behind_a_dead_wire_trains_on_and_is_waited_for(wired: Partition,
     assert len(wired.trainers()) == 1
     wire.set("up")
     wired.end(watcher)
+
+
+def test_host_that_stays_silent_is_given_up_once_its_lease_has_run_out(wired: Partition, wire: Wire) -> None:
+    watcher = wired.begin(wire.peer, lease="5s", checkpoint={"grace": "1s", "fetch": "10s"})
+    wire.set("down")
+    subprocess.run(["ss", "--kill", "dst", wire.address], capture_output=True, check=False)
+    # By itself: nobody reaches it.
+    wait_for((wired.gen(1) / "exit.json").exists, "the host to end the training", within_s=60)
+    assert not any(life["site"] == "b" for life in wired.ga.lives())
+    said = wired.ga.finish(watcher)
+    assert (said.exit_code, said.last["generation"]) == (0, 2), said
+    assert [life["site"] for life in wired.ga.lives() if life["event"] == "start"] == ["a", "b"]
+    assert overlaps(wired.ga.lives()) == []
+    assert json.loads((wired.gen(1) / "exit.json").read_text())["stopped_because"] == "lease"
+    assert "lease" in wired.ga.messages("warning")
+    wire.set("up")
+    wired.ga.assert_trained(STEPS)
 
 
 @dataclass(frozen=True, kw_only=True)
