@@ -28,22 +28,14 @@ CREATE TABLE IF NOT EXISTS pauses (service TEXT PRIMARY KEY, until_epoch_s REAL 
 class StoredAnswers:
     """A SQLite file beside the store, which can be removed at any time. Implements AnswerCache; safe to use in threads.
 
-    path: the file. Its folder must exist; locks are kept in a folder beside it.
+    path: the file, made when it is first needed: who asks no service has none. Its folder must exist; locks are kept in
+    a folder beside it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._guard = threading.Lock()
-        try:
-            self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise GaError(
-                f"{path}: cannot be used to keep what services answer: {error}",
-                hint="check that the folder is writable and has free space, or remove the file: it is only a cache",
-            ) from error
+        self._opened: sqlite3.Connection | None = None
 
     def get(self, key: str) -> Answer | None:
         row = self._one("SELECT body, etag, last_modified, fetched_epoch_s FROM answers WHERE key = ?", key)
@@ -81,17 +73,34 @@ class StoredAnswers:
             yield
 
     def close(self) -> None:
-        self._connection.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        """Called under the guard. GaError when the file cannot be used."""
+        if self._opened is None:
+            try:
+                connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.executescript(_SCHEMA)
+            except sqlite3.Error as error:
+                raise GaError(
+                    f"{self._path}: cannot be used to keep what services answer: {error}",
+                    hint="check that the folder is writable and has free space, or remove the file: it is only a cache",
+                ) from error
+            self._opened = connection
+        return self._opened
 
     def _one(self, statement: str, *values: str) -> tuple[str, str, str, float] | None:
         with self._guard:
-            row: tuple[str, str, str, float] | None = self._connection.execute(statement, values).fetchone()
+            row: tuple[str, str, str, float] | None = self._connection().execute(statement, values).fetchone()
         return row
 
     def _write(self, statement: str, *values: str | float) -> None:
         with self._guard:
             try:
-                self._connection.execute(statement, values)
+                self._connection().execute(statement, values)
             except sqlite3.OperationalError:
                 # A full disk or a read-only folder costs the cache, not the answer.
                 return

@@ -21,7 +21,7 @@ EVENTS = {"placement", "job", "instance", "generation", "progress", "checkpoint"
 @needs("numpy", "sklearn")
 def test_demo_moves_twice_accounts_for_it_and_leaves_nothing(own_home: Path, tmp_path: Path) -> None:
     # Fewer steps than the demo has, which end after its second move; `make demo` runs all of it.
-    config = sample(tmp_path, "demo", ("--steps 600", "--steps 360"))
+    config = sample(tmp_path, "demo", ("--steps 600", "--steps 420"))
     with Ga(own_home, tmp_path) as ga:
         running = ga.start("run", config, "--json")
         running.until_running(1)
@@ -38,7 +38,7 @@ def test_demo_moves_twice_accounts_for_it_and_leaves_nothing(own_home: Path, tmp
         assert set(summary) == SUMMARY | BESIDES
         assert set(summary["baseline"]) == {"policy", "site", "emissions_g"}
         assert set(summary["checkpoint"]) == {"step", "sha256"}
-        assert (summary["job"], summary["status"], summary["steps"]) == ("demo-1", "done", 360)
+        assert (summary["job"], summary["status"], summary["steps"]) == ("demo-1", "done", 420)
         assert summary["migrations"] >= 2
         assert summary["generation"] == summary["migrations"] + 1
         assert (summary["baseline"]["policy"], summary["baseline"]["site"]) == ("stay", "california")

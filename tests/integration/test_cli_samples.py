@@ -71,7 +71,9 @@ def test_service_is_asked_over_the_network_and_its_values_move_the_job(
     with FakeElectricityMaps(epoch_s=real_epoch_s) as server, Ga(own_home) as ga:
         # Fewer steps than the sample has.
         changes = (("http://127.0.0.1:8123", server.url), ("--steps 300", "--steps 150"))
-        said = ga("run", sample(tmp_path, "electricitymaps", *changes), "--json")
+        config = sample(tmp_path, "electricitymaps", *changes)
+        assert {site["source"] for site in ga("check", config, "--json").json()["sites"]} == {"electricitymaps"}
+        said = ga("run", config, "--json")
         ga.wait_until_nothing_is_left()
     assert said.summary()["status"] == "done"
     assert moves(said.events()) == [("california", "england")]

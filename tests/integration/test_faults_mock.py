@@ -70,15 +70,15 @@ def test_preempted_job_saves_in_time_and_goes_on_elsewhere(ga: Ga) -> None:
 
 
 def test_vanished_machine_costs_no_more_than_what_was_not_fetched(ga: Ga) -> None:
-    fleet = [mock("a", faults={"crash_after_s": 4}), mock("b", zone="FR")]
-    watcher = ga.begin(ga.write(job(count(90), fleet)), "--json")
+    fleet = [mock("a", faults={"crash_after_s": 7}), mock("b", zone="FR")]
+    watcher = ga.begin(ga.write(job(count(160), fleet)), "--json")
     fetched = ga.await_copy()
     said = ga.finish(watcher)
     assert (said.exit_code, said.last["generation"]) == (0, 2), said
     assert sites(ga) == ["a", "b"]
     assert steps(ga)[1] >= fetched
     assert "a: the instance there is gone (crashed)" in ga.messages("warning")
-    ga.assert_trained(90)
+    ga.assert_trained(160)
 
 
 def test_target_that_vanishes_after_the_start_gives_the_job_back(ga: Ga) -> None:

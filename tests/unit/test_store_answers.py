@@ -69,7 +69,12 @@ def test_oldest_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [number for number in range(5) if cache.get(f"GET {number}")] == [2, 3, 4]
 
 
+def test_who_asks_nothing_has_no_file(tmp_path: Path) -> None:
+    StoredAnswers(tmp_path / "answers.db").close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_file_that_is_no_cache_is_told(tmp_path: Path) -> None:
     (tmp_path / "answers.db").write_text("something else, and long enough to be no empty database file" * 20)
     with pytest.raises(GaError, match=r"answers\.db: cannot be used to keep what services answer"):
-        StoredAnswers(tmp_path / "answers.db")
+        StoredAnswers(tmp_path / "answers.db").get("GET x")
