@@ -1,4 +1,4 @@
-"""`ga status`, `ga logs`, `ga report`, `ga carbon`: look at what is and was."""
+"""`ga status`, `ga logs`, `ga report`: look at what is and was."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(logs)
     app.command()(report)
-    app.command()(carbon)
 
 
 def status(
@@ -87,33 +86,6 @@ def report(
     record = find_job(store, job)
     sites = plan_of(loaded_of(record), record.job_id).sites
     print_report(store, record.job_id, sites, now=clock_of(record).now(), as_json=as_json)
-
-
-def carbon(
-    zones: list[str] = typer.Argument(None, help="Zones, such as DE US-CAL-CISO; all known ones when left out."),
-    config: Path | None = typer.Option(None, "--config", "-c", help="Use this configuration's source and zones."),
-    as_json: bool = _JSON,
-) -> None:
-    """Show carbon intensity now and lately. From built-in typical days unless a configuration is named."""
-    from gacli.carbon.typical import TypicalSource, typical_zones
-    from gacli.clock import anchor_now
-    from gacli.ports.carbon import CarbonSource
-    from gacli.views.carbon_table import print_carbon
-
-    source: CarbonSource = TypicalSource()
-    known, now = typical_zones(), anchor_now().start
-    if config is not None:
-        from gacli.config import build
-        from gacli.config.carbon_sources import carbon_chain
-        from gacli.config.load import load
-        from gacli.engine.assembly import services_of
-        from gacli.folders import Folders
-
-        loaded = load(config)
-        source = carbon_chain(loaded, services_of(Folders.of_user()))
-        known = sorted({site.zone for site in build.sites(loaded.config)})
-        now = now if loaded.config.replay is None else loaded.config.replay.start
-    print_carbon(source, zones or known, now=now, as_json=as_json)
 
 
 def _over(folders: Folders, store: Store, job_id: str) -> bool:

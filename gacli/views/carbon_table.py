@@ -1,122 +1,144 @@
-"""`ga carbon`: the grids now and over the last day."""
+"""`ga carbon now`: the grids now and over the last day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from gacli.carbon.chain import Chain
+from gacli.core.carbon import Reading
 from gacli.errors import CarbonUnavailable
-from gacli.ports.carbon import CarbonSource
 from gacli.store.database import to_text
 from gacli.views import formatting as fmt
+from gacli.views.carbon_output import kind_words, pedigree, pedigree_notes, place_notes, trouble
 from gacli.views.section import columns
-from gacli.views.site_row import MAX_AGE_S, WINDOW, Grid, grid_of
+from gacli.views.site_row import WINDOW, Grid, grid_of, legend
 from gacli.views.sites_panel import grid_cells
-from gacli.views.stream import to_line
 from gacli.views.trend import hourly
-from gacli.views.wording import QUALITY_WORDS
 
-_WIDE = 100
+# Columns from which kind and source have room of their own; below, lines under the table tell them.
+_WIDE = 112
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CarbonRow:
-    """One zone. unavailable: why nothing is known; empty when something is."""
+    """One zone. because: why its first source is not in use. unavailable: why nothing is known; empty when it is.
+
+    places: by which names of places it was asked for.
+    """
 
     grid: Grid
+    places: tuple[str, ...]
+    because: str
     unavailable: str
 
 
-def read_carbon(
-    source: CarbonSource, zones: Iterable[str], now: datetime, *, max_age_s: float = MAX_AGE_S
-) -> list[CarbonRow]:
-    """Asks the source for the last day of each zone; one that it has nothing for does not hide the others."""
+def read_carbon(chain: Chain, zones: Mapping[str, Sequence[str]], now: datetime) -> list[CarbonRow]:
+    """Asks for the last day of each zone; one that nothing is known of does not hide the others.
+
+    zones: with the names of places that each was asked for by.
+    """
     rows = []
-    for zone in zones:
+    for zone, places in zones.items():
+        readings: list[Reading] = []
+        because = unavailable = ""
         try:
-            readings, because = source.readings(zone, now - WINDOW, now), ""
+            heard = chain.ask(zone, now - WINDOW, now)
+            readings, because = heard.readings, heard.because
         except CarbonUnavailable as error:
-            readings, because = [], error.message
-        grid = grid_of(zone, readings, now, max_age_s)
-        rows.append(CarbonRow(grid=grid, unavailable=because or ("" if grid.reading else "no reading")))
+            unavailable = error.message
+        grid = grid_of(zone, readings, now, chain.rules.max_age_s)
+        unavailable = unavailable or ("" if grid.reading else "no reading")
+        rows.append(CarbonRow(grid=grid, places=tuple(places), because=because, unavailable=unavailable))
     return rows
 
 
-def print_carbon(source: CarbonSource, zones: Iterable[str], *, now: datetime, as_json: bool) -> None:
-    """To standard output."""
-    rows = read_carbon(source, zones, now)
-    if as_json:
-        print(to_line(carbon_json(rows, now)))
-        return
-    console = Console()
-    console.print(carbon_table(rows, now, console.width))
-
-
 def carbon_table(rows: Sequence[CarbonRow], now: datetime, width: int) -> RenderableType:
-    """The cleanest first; zones that nothing is known of at the end, with the reason."""
+    """Values of one kind together, the cleanest first; what else is to be said of the zones below."""
     wide = width >= _WIDE
+    known = sorted((row for row in rows if row.grid.reading is not None), key=_order)
     table = columns(gap=2, expand=False)
     table.add_column("zone", no_wrap=True)
     table.add_column("g/kWh", justify="right", no_wrap=True)
-    table.add_column("last day" if wide else "12 h", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("last 24 h", no_wrap=True)
     table.add_column("range", justify="right", no_wrap=True)
     table.add_column("age", justify="right", no_wrap=True)
-    table.add_column("what", no_wrap=True)
     if wide:
-        table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=30)
-    for row in sorted(rows, key=_order):
-        if row.grid.reading is None:
-            continue
-        value, _mark, trend, age = grid_cells(row.grid, now, 24 if wide else 12)
-        low, high = row.grid.range_g_per_kwh or (0.0, 0.0)
-        span = f"{fmt.intensity(low)}–{fmt.intensity(high)}"
-        source = [Text(row.grid.reading.source, style="dim")] if wide else []
-        table.add_row(row.grid.zone, value, trend, span, age, _what(row.grid), *source)
-    unknown = [
-        Text(f"{row.grid.zone}: {fmt.plain(row.unavailable)}", style="yellow") for row in rows if row.unavailable
-    ]
-    return Group(*([table] if len(unknown) < len(rows) else []), *unknown)
+        table.add_column("kind", no_wrap=True)
+        table.add_column("source", no_wrap=True, overflow="ellipsis", max_width=24)
+    words: dict[str, str] = {}
+    for row in known:
+        reading = row.grid.reading
+        assert reading is not None  # `known` holds no others
+        value, mark, trend, age = grid_cells(row.grid, now, 24)
+        low, high = row.grid.range_g_per_kwh or (reading.intensity_g_per_kwh, reading.intensity_g_per_kwh)
+        words[row.grid.zone] = pedigree(reading)
+        own_columns = (kind_words(reading.signal, reading.scope), fmt.plain(reading.source)) if wide else ()
+        table.add_row(
+            row.grid.zone,
+            value,
+            mark,
+            trend,
+            f"{fmt.intensity(low)}–{fmt.intensity(high)}",
+            age,
+            *own_columns,
+        )
+    meanings = legend([row.grid for row in known])
+    return Group(
+        *([table] if known else []),
+        *([Text(meanings, style="dim")] if meanings else []),
+        *([] if wide else pedigree_notes(words)),
+        *place_notes({row.grid.zone: row.places for row in rows}),
+        *(trouble(row.grid.zone, row.because) for row in known if row.because),
+        *(trouble(row.grid.zone, row.unavailable) for row in rows if row.unavailable),
+    )
 
 
 def carbon_json(rows: Sequence[CarbonRow], now: datetime) -> dict[str, object]:
-    """For `ga carbon --json`. hourly_g_per_kwh: the last 24 hours, oldest first, null where nothing is known."""
-    return {"at": to_text(now), "zones": [_zone_json(row, now) for row in rows]}
+    """hourly_g_per_kwh: the last 24 hours, oldest first, null where nothing is known."""
+    zones = [
+        {"zone": row.grid.zone, "places": row.places, "unavailable": row.unavailable}
+        if row.grid.reading is None
+        else _facts(row) | {"hourly_g_per_kwh": hourly(row.grid.readings, now, 24)}
+        for row in rows
+    ]
+    return {"at": to_text(now), "zones": zones}
 
 
-def _what(grid: Grid) -> Text:
-    if grid.reading is None:
-        return Text("")
-    words = f"{grid.reading.signal.value}, {QUALITY_WORDS[grid.reading.quality]}"
-    return Text.assemble(words, (", stale" if grid.stale else "", "bold yellow"))
+def carbon_rows(rows: Sequence[CarbonRow]) -> list[dict[str, object]]:
+    """For CSV: a line a zone, those that nothing is known of with empty cells and the reason."""
+    return [_facts(row) | {"unavailable": row.unavailable} for row in rows]
 
 
-def _order(row: CarbonRow) -> float:
-    return float("inf") if row.grid.reading is None else row.grid.reading.intensity_g_per_kwh
+def _order(row: CarbonRow) -> tuple[str, str, float]:
+    reading = row.grid.reading
+    return ("", "", 0.0) if reading is None else (reading.signal, reading.scope, reading.intensity_g_per_kwh)
 
 
-def _zone_json(row: CarbonRow, now: datetime) -> dict[str, object]:
-    grid = row.grid
-    reading = grid.reading
-    if reading is None:
-        return {"zone": grid.zone, "unavailable": row.unavailable}
-    low, high = grid.range_g_per_kwh or (reading.intensity_g_per_kwh, reading.intensity_g_per_kwh)
+def _facts(row: CarbonRow) -> dict[str, object]:
+    grid, reading = row.grid, row.grid.reading
+    low, high = grid.range_g_per_kwh or (None, None)
     return {
         "zone": grid.zone,
-        "intensity_g_per_kwh": reading.intensity_g_per_kwh,
-        "reading_at": to_text(reading.at),
-        "period_s": reading.period_s,
+        "places": row.places,
+        "intensity_g_per_kwh": None if reading is None else reading.intensity_g_per_kwh,
+        "reading_at": None if reading is None else to_text(reading.at),
+        "period_s": None if reading is None else reading.period_s,
         "age_s": grid.age_s,
-        "stale": grid.stale,
-        "signal": reading.signal.value,
-        "scope": reading.scope.value,
-        "quality": reading.quality.value,
-        "source": reading.source,
+        "stale": None if reading is None else grid.stale,
+        "signal": None if reading is None else reading.signal.value,
+        "scope": None if reading is None else reading.scope.value,
+        "quality": None if reading is None else reading.quality.value,
+        "source": None if reading is None else reading.source,
+        "because": row.because,
+        "stand_in": "" if reading is None else reading.stand_in,
+        "renewable_percent": None if reading is None else reading.renewable_percent,
         "lowest_g_per_kwh": low,
         "highest_g_per_kwh": high,
         "trend": grid.trend.value,
-        "hourly_g_per_kwh": hourly(grid.readings, now, 24),
     }
