@@ -165,6 +165,7 @@ def test_the_scope_that_a_file_does_not_have(tmp_path: Path) -> None:
         (gzip.compress(OWN.encode() * 500)[:-12], "the compressed file is damaged"),
         (gzip.compress(OWN.encode() + b"\xff\n"), "expected CSV text in UTF-8"),
     ],
+    ids=["missing", "plain", "cut", "no text"],
 )
 def test_a_file_that_cannot_be_read_is_a_problem(content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "DE.csv.gz"

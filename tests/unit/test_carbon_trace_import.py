@@ -369,7 +369,7 @@ class TestWrite:
         assert self._write(gathered, folder, replace=True) == {"DE.csv": "written", "FR.csv": "replaced"}
         assert read_trace(folder / "FR.csv", zone="FR").readings[0].intensity_g_per_kwh == 3
 
-    @pytest.mark.parametrize("content", [gzip.compress(b"mine"), b"no gzip at all"])
+    @pytest.mark.parametrize("content", [gzip.compress(b"mine"), b"no gzip at all"], ids=["compressed", "plain"])
     def test_a_compressed_file_that_would_be_hidden_is_refused(
         self, gathered: list[Gathered], folder: Path, content: bytes
     ) -> None:
