@@ -21,7 +21,7 @@ def sites(config: Config) -> tuple[Site, ...]:
             provider=site.provider,
             zone=site.zone,
             pue=site.pue,
-            power=PowerModel(idle_w=site.power.idle, busy_w=site.power.busy),
+            power=PowerModel(idle_w=site.power.idle, busy_w=site.power.busy, stated="power" in site.model_fields_set),
             price_usd_per_hour=site.price,
             capacity=site.capacity,
             options=site.options,

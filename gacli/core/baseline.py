@@ -26,6 +26,24 @@ class Baseline:
     policy: str = "stay"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saving:
+    """What was emitted beside a baseline, which it never goes without; emissions in gCO2eq with PUE."""
+
+    baseline: Baseline
+    actual_g: float
+
+    @property
+    def saved_g(self) -> float:
+        """Negative when more was emitted than the baseline says."""
+        return self.baseline.emissions_g - self.actual_g
+
+    @property
+    def percent(self) -> float | None:
+        """Of the baseline; None when that is 0."""
+        return saved_percent(self.baseline.emissions_g, self.actual_g)
+
+
 def work_of(intervals: Iterable[EnergyInterval], site: Site, stops: Mapping[int, datetime]) -> list[EnergyInterval]:
     """Those of a job's intervals that it would also have had without any move, ascending by start.
 

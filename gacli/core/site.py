@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 class PowerModel:
     """What one instance draws, for planning and wherever nothing is metered.
 
-    idle_w: switched on, no training, in W. busy_w: training at full load, in W. idle_w <= busy_w.
+    idle_w: switched on, no training, in W. busy_w: training at full load, in W. idle_w <= busy_w. stated: False where
+    nobody has said it of this machine and it is a default.
     """
 
     idle_w: float
     busy_w: float
+    stated: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -89,8 +89,26 @@ class ExitRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EnergyPart:
+    """One device's share of a sample's energy. energy_j: J, >= 0.
+
+    device: `gpu0`…, `cpu` (all packages), `dram`, or `host` (the whole machine, by the site's model). meter: `nvml`,
+    `nvml-mig` (the whole GPU, though it is divided), `nvidia-smi`, `rapl` or `model`. uncertainty: `counter` (an energy
+    counter), `integrated` (power readings, integrated) or `model`.
+    """
+
+    device: str
+    energy_j: float
+    meter: str
+    uncertainty: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PowerSample:
-    """Energy over [start_s, end_s), real epoch seconds on the controller's clock. energy_j: J, >= 0."""
+    """Energy over [start_s, end_s), real epoch seconds on the controller's clock. energy_j: J, >= 0.
+
+    parts: by device; their sum is energy_j. Empty when the machine's agent is of an earlier version.
+    """
 
     seq: int
     start_s: float
@@ -102,6 +120,7 @@ class PowerSample:
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     gpu_percent: float | None = None
+    parts: tuple[EnergyPart, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gacli.store.controllers import Controllers
 from gacli.store.database import Database
+from gacli.store.devices import Devices
 from gacli.store.instances import Instances
 from gacli.store.jobs import Jobs
 from gacli.store.journal import Journal
@@ -23,6 +24,7 @@ class Store:
         self.placements = Placements(self.database)
         self.controllers = Controllers(self.database)
         self.ledger = Ledger(self.database)
+        self.devices = Devices(self.database)
         self.journal = Journal(self.database)
         self.transaction = self.database.transaction
 

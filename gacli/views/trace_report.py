@@ -67,7 +67,8 @@ def info_table(found: Sequence[tuple[Path, Gathered]], refused: Sequence[tuple[P
     parts: list[RenderableType] = [table] if found else []
     for path, gathered in found:
         parts.append(Text(f"{gathered.trace.zone}, {fmt.plain(path.name)}: {_described(gathered)}", style="dim"))
-    parts += [Text(fmt.plain(error.message), style="yellow") for _, error in refused]
+    # On one line, however long: the place in the file is to be copied.
+    parts += [Text(fmt.plain(error.message), style="yellow", no_wrap=True, overflow="ignore") for _, error in refused]
     return Group(*parts)
 
 

@@ -38,7 +38,17 @@ def agent_zip() -> bytes:
 @functools.cache
 def helper_source() -> bytes:
     """ga_trainer.py. Raises GaError when the installation lacks it."""
-    spec = importlib.util.find_spec("ga_trainer")
+    return _module_source("ga_trainer")
+
+
+@functools.cache
+def nvml_binding_source() -> bytes:
+    """pynvml.py, NVIDIA's binding of NVML: one file, pure Python. Raises GaError when the installation lacks it."""
+    return _module_source("pynvml")
+
+
+def _module_source(name: str) -> bytes:
+    spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise GaError("the installed module ga_trainer has no file", hint="Install ga-cli again.")
+        raise GaError(f"the installed module {name} has no file", hint="Install ga-cli again.")
     return Path(spec.origin).read_bytes()

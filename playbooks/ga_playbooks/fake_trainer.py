@@ -159,18 +159,19 @@ class ModelledRun:
         if duration_s > 0:
             power = self.spec.power
             power_w = power.busy_w if self._phase == "train" else power.idle_w
+            whole = {"energy_j": power_w * duration_s, "meter": "model"}
             self._record(
                 "power",
                 {
                     "t0": self._sampled_s,
                     "t1": self._now_s,
-                    "energy_j": power_w * duration_s,
+                    **whole,
                     "phase": self._phase,
-                    "meter": "model",
                     "modelled": True,
                     "cpu_percent": 100.0 if self._phase == "train" else 0.0,
                     "memory_bytes": self.model.checkpoint_bytes,
                     "gpu_percent": None,
+                    "parts": [{"device": "host", **whole, "uncertainty": "model"}],
                 },
             )
             self._sampled_s = self._now_s

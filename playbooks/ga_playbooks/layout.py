@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ga_playbooks.agent.nvml import BINDING
 from gacli.errors import GaError
 from gacli.ports.machine import WorkSpec
 
@@ -33,6 +34,10 @@ class JobFolder:
     @property
     def helper(self) -> str:
         return f"{self.path}/lib/ga_trainer.py"
+
+    @property
+    def nvml_binding(self) -> str:
+        return f"{self.path}/lib/{BINDING}"
 
     @property
     def work(self) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gacli.core.job import Checkpoint
 from gacli.errors import GaError
 from gacli.ports.machine import (
     CheckpointSaved,
+    EnergyPart,
     ExitRecord,
     MachineStatus,
     Poll,
@@ -112,6 +114,16 @@ class SettleAnswer(Message):
     bad: list[str]
 
 
+class PartLine(Message):
+    device: Annotated[str, Field(pattern="^(gpu[0-9]+|cpu|dram|host)$")]
+    energy_j: Amount
+    meter: Annotated[str, Field(min_length=1)]
+    uncertainty: Literal["counter", "integrated", "model"]
+
+    def part(self) -> EnergyPart:
+        return EnergyPart(**dict(self))
+
+
 class PowerLine(Message):
     seq: Seq
     t0: float
@@ -123,6 +135,14 @@ class PowerLine(Message):
     cpu_percent: Amount | None = None
     memory_bytes: Count | None = None
     gpu_percent: Amount | None = None
+    parts: list[PartLine] = []
+
+    @model_validator(mode="after")
+    def _parts_are_the_whole(self) -> Self:
+        parts_j = math.fsum(part.energy_j for part in self.parts)
+        if self.parts and not math.isclose(parts_j, self.energy_j, rel_tol=1e-9, abs_tol=1e-9):
+            raise ValueError(f"expected parts of {self.energy_j} J in all, found {parts_j} J")
+        return self
 
 
 class ProgressLine(Message):
@@ -188,6 +208,7 @@ def _power(line: PowerLine) -> PowerSample:
         cpu_percent=line.cpu_percent,
         memory_bytes=line.memory_bytes,
         gpu_percent=line.gpu_percent,
+        parts=tuple(part.part() for part in line.parts),
     )
 
 

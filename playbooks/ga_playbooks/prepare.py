@@ -10,8 +10,9 @@ import json
 import shlex
 from pathlib import Path, PurePosixPath
 
+from ga_playbooks.agent.nvml import BINDING
 from ga_playbooks.ask import ask, parse_answer
-from ga_playbooks.bundle import agent_zip, helper_source
+from ga_playbooks.bundle import agent_zip, helper_source, nvml_binding_source
 from ga_playbooks.layout import JobFolder, checkpoint_folder
 from ga_playbooks.messages import Done, Message
 from gacli.errors import CommandFailed, DiskFull, GaError
@@ -33,7 +34,7 @@ _FACTS = """
 import hashlib, json, os, shutil, sys
 
 facts = {"ok": True, "python": list(sys.version_info[:2]), "platform": sys.platform}
-job, checkpoints = sys.argv[1:]
+job, checkpoints, binding = sys.argv[1:]
 
 def sha256(path):
     try:
@@ -60,6 +61,9 @@ if facts["python"] >= [3, 8] and sys.platform.startswith("linux"):
         free_bytes=shutil.disk_usage(job).free,
         agent=sha256("agent.pyz"),
         helper=sha256("lib/ga_trainer.py"),
+        nvidia=os.environ.get("GA_METER") != "model"
+        and (os.path.exists("/proc/driver/nvidia/version") or shutil.which("nvidia-smi") is not None),
+        nvml_binding=sha256(binding),
         setup=load("setup.done"),
     )
 print(json.dumps(facts))
@@ -81,6 +85,8 @@ class Facts(Message):
     free_bytes: int = 0
     agent: str = ""
     helper: str = ""
+    nvidia: bool = False
+    nvml_binding: str = ""
     setup: SetupDone = SetupDone()
 
 
@@ -91,13 +97,15 @@ def prepare(host: Host, work: WorkSpec, on_step: OnStep) -> None:
     facts = check_machine(host, job, work)
     put_file(host, job.agent, agent_zip(), facts.agent)
     put_file(host, job.helper, helper_source(), facts.helper)
+    if facts.nvidia:
+        put_file(host, job.nvml_binding, nvml_binding_source(), facts.nvml_binding)
     push_work(host, job, work, on_step)
     run_setup(host, job, work, facts.setup, on_step)
 
 
 def check_machine(host: Host, job: JobFolder, work: WorkSpec) -> Facts:
     """What the machine is and has; its folders are made on the way."""
-    argv = ["sh", "-c", _CHECK, "sh", _FACTS, job.path, checkpoint_folder(work)]
+    argv = ["sh", "-c", _CHECK, "sh", _FACTS, job.path, checkpoint_folder(work), f"lib/{BINDING}"]
     done = host.run(argv)
     if done.exit_code in (_NO_PYTHON, _NO_RSYNC):
         program = "python3" if done.exit_code == _NO_PYTHON else "rsync"

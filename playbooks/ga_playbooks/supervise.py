@@ -35,7 +35,7 @@ def start(host: Host, work: WorkSpec, spec: StartSpec) -> None:
             "grace_s": spec.grace_s,
             "sample_s": spec.sample_s,
             "lease_s": spec.lease_s,
-            "power": {"idle_w": spec.power.idle_w, "busy_w": spec.power.busy_w},
+            "power": {"idle_w": spec.power.idle_w, "busy_w": spec.power.busy_w, "stated": spec.power.stated},
             "epoch_s": spec.epoch_s,
         },
         timeout_s=START_TIMEOUT_S,

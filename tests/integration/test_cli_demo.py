@@ -42,7 +42,7 @@ def test_demo_moves_twice_accounts_for_it_and_leaves_nothing(own_home: Path, tmp
         assert summary["migrations"] >= 2
         assert summary["generation"] == summary["migrations"] + 1
         assert (summary["baseline"]["policy"], summary["baseline"]["site"]) == ("stay", "california")
-        assert summary["checkpoint"]["step"] == 360
+        assert summary["checkpoint"]["step"] == 420
         assert 0 < summary["wall_s"] < 180
 
         assert len(summary["sites"]) >= 3

@@ -16,7 +16,6 @@ import ga_playbooks.agent
 import ga_trainer
 from ga_playbooks.agent.manifests import manifest_digest, manifest_problem
 from ga_playbooks.agent.progress import parse_progress
-from ga_playbooks.agent.rapl import RaplMeter
 from ga_playbooks.agent.records import last_seq, read_records
 
 MODULES = sorted(Path(ga_playbooks.agent.__file__).parent.glob("*.py"))
@@ -96,32 +95,6 @@ def test_whatever_is_taken_from_a_script_is_plain_json(report: dict[str, Any]) -
     parsed = parse_progress(json.dumps(report).encode())
     if parsed is not None:
         json.dumps(parsed[1], allow_nan=False)
-
-
-def rapl_zone(root: Path, zone: str, name: str, energy_uj: int) -> Path:
-    folder = root / zone
-    folder.mkdir()
-    (folder / "name").write_text(f"{name}\n")
-    (folder / "max_energy_range_uj").write_text("1000000000\n")
-    (folder / "energy_uj").write_text(f"{energy_uj}\n")
-    return folder / "energy_uj"
-
-
-def test_rapl_adds_packages_and_memory_and_survives_the_wrap(tmp_path: Path) -> None:
-    package = rapl_zone(tmp_path, "intel-rapl:0", "package-0", 999_000_000)
-    memory = rapl_zone(tmp_path, "intel-rapl:0:1", "dram", 5_000_000)
-    rapl_zone(tmp_path, "intel-rapl:0:0", "core", 7)  # a part of the package
-    rapl_zone(tmp_path, "intel-rapl:1", "psys", 7)  # holds the package
-    meter = RaplMeter(str(tmp_path))
-    assert meter.works
-    package.write_text("2000000\n")
-    memory.write_text("9000000\n")
-    assert meter.take_j() == pytest.approx(3.0 + 4.0)
-    assert meter.take_j() == 0.0
-
-
-def test_no_rapl_is_no_meter(tmp_path: Path) -> None:
-    assert not RaplMeter(str(tmp_path)).works
 
 
 FILES = st.lists(

@@ -20,14 +20,16 @@ def run_folder_of(pid: int) -> str:
     return ""
 
 
+def is_member(process: Process, folder: str, session: Optional[int]) -> bool:
+    return process.session == session or (run_folder_of(process.pid) + "/").startswith(folder + "/")
+
+
 def members(folder: str, session: Optional[int] = None) -> Dict[int, Process]:
     """Processes of the trainer's session, and those outside it whose GA_RUN_DIR is `folder` or below it."""
     found = {}
     for entry in os.listdir("/proc"):
         process = read_process(int(entry)) if entry.isdigit() else None
-        if process is None or process.pid == os.getpid():
-            continue
-        if process.session == session or (run_folder_of(process.pid) + "/").startswith(folder + "/"):
+        if process is not None and process.pid != os.getpid() and is_member(process, folder, session):
             found[process.pid] = process
     return found
 

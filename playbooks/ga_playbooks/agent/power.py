@@ -1,51 +1,80 @@
-"""The machine's energy: metered where it can be, else modelled."""
+"""The machine's energy: metered where it can be, else modelled, device by device."""
 
 from __future__ import annotations
 
 import os
+from typing import List, Optional
 
 from .files import Json
-from .gpu import GpuMeter
-from .rapl import RaplMeter
+from .gpu_meter import GpuMeter, open_gpus
+from .host_model import HostModel
+from .rapl import CPU, DRAM, RaplMeter
+from .tally import COUNTER, MODEL, part
+from .telling import Tell
 
-# With metered GPUs the rest is a small part: 1 W for each core that exists, 5 W more for each that is busy.
-CORE_IDLE_W, CORE_BUSY_W = 1.0, 5.0
+HOST = "host"
 
 
 class Meter:
-    """What the machine draws: metered where it can be, else by the site's stated model."""
+    """GPUs, processors and memory one by one; or the machine as a whole by the site's model, where that says more.
 
-    def __init__(self, power: Json, gpus: int, sample_s: float) -> None:
+    power: the site's model: `idle_w`, `busy_w`, and `stated` false where nobody has stated it and it is a default.
+    host None: the whole machine is modelled, whatever happens.
+    """
+
+    def __init__(
+        self, power: Json, gpu: Optional[GpuMeter], rapl: Optional[RaplMeter], host: Optional[HostModel]
+    ) -> None:
         self.idle_w, self.busy_w = float(power["idle_w"]), float(power["busy_w"])
-        metered = os.environ.get("GA_METER") != "model"  # for machines that only stand for others
-        gpu = GpuMeter(max(sample_s, 1.0)) if metered and gpus else None
-        self.gpu = gpu if gpu and gpu.works else None
-        # RAPL alone would leave out GPUs that cannot be read: then the site's model says more.
-        rapl = RaplMeter() if metered and (self.gpu or not gpus) else None
-        self.rapl = rapl if rapl and rapl.works else None
+        self.stated = bool(power.get("stated", True))
+        self.gpu, self.rapl, self.host = gpu, rapl, host
+
+    def begin(self) -> None:
+        """What was used until now is nobody's."""
+        if self.gpu:
+            self.gpu.take()
+        if self.rapl:
+            self.rapl.take()
 
     def take(self, duration_s: float, cpu_s: float) -> Json:
         """Energy of the interval that ends now, in which the trainer used cpu_s seconds of CPU."""
-        energy_j, names, modelled = 0.0, [], False
-        if self.gpu:
-            gpu_j, stale = self.gpu.take_j()
-            energy_j, modelled = energy_j + gpu_j, stale
-            names.append("nvidia-smi")
-        if self.rapl:
-            energy_j += self.rapl.take_j()
-            names.append("rapl")
-        else:
-            energy_j += self.cpu_model_j(duration_s, cpu_s) if self.gpu else self.site_model_j(duration_s, cpu_s)
-            names.append("model")
-            modelled = True
-        percent = self.gpu.percent if self.gpu else None
-        return {"energy_j": energy_j, "meter": "+".join(names), "modelled": modelled, "gpu_percent": percent}
+        if self.host is None:
+            return self.by_site_model(duration_s, cpu_s)
+        parts = self.gpu.take() if self.gpu else []
+        metered_j = self.rapl.take() if self.rapl else {}
+        if self.stated and not parts and not metered_j:
+            return self.by_site_model(duration_s, cpu_s)
+        for device in (CPU, DRAM):
+            if device in metered_j:
+                parts.append(part(device, metered_j[device], "rapl", COUNTER))
+            else:
+                energy_j = self.host.cpu_j(duration_s, cpu_s) if device == CPU else self.host.dram_j(duration_s)
+                parts.append(part(device, energy_j, "model", MODEL))
+        return sample(parts, self.gpu.percent if self.gpu else None)
 
-    def site_model_j(self, duration_s: float, cpu_s: float) -> float:
+    def by_site_model(self, duration_s: float, cpu_s: float) -> Json:
+        """The whole machine: idle power, and what is above it for as long as the trainer used a core."""
         busy_s = min(cpu_s, duration_s)
-        return self.idle_w * duration_s + (self.busy_w - self.idle_w) * busy_s
+        energy_j = self.idle_w * duration_s + (self.busy_w - self.idle_w) * busy_s
+        return sample([part(HOST, energy_j, "model", MODEL)], None)
 
-    @staticmethod
-    def cpu_model_j(duration_s: float, cpu_s: float) -> float:
-        cores = os.cpu_count() or 1
-        return CORE_IDLE_W * cores * duration_s + CORE_BUSY_W * min(cpu_s, cores * duration_s)
+
+def sample(parts: List[Json], gpu_percent: Optional[float]) -> Json:
+    return {
+        "energy_j": sum(part["energy_j"] for part in parts),
+        "meter": "+".join(dict.fromkeys(part["meter"] for part in parts)),
+        "modelled": any(part["uncertainty"] == MODEL for part in parts),
+        "gpu_percent": gpu_percent,
+        "parts": parts,
+    }
+
+
+def open_meter(power: Json, gpus: int, sample_s: float, folder: str, tell: Tell) -> Meter:
+    """The best meter for a machine of so many GPUs; folder: where the binding of NVML is."""
+    if os.environ.get("GA_METER") == "model":  # for machines that only stand for others
+        return Meter(power, None, None, None)
+    gpu = open_gpus(folder, sample_s, tell) if gpus else None
+    if gpus and gpu is None:
+        # All else that can be read would leave out the GPUs: then the site's model says more.
+        return Meter(power, None, None, None)
+    return Meter(power, gpu, RaplMeter(tell), HostModel(tell))

@@ -16,12 +16,14 @@ from .layout import Run
 from .leases import Lease
 from .members import members
 from .notices import Notices
-from .power import Meter
+from .power import open_meter
 from .processes import identity
 from .progress import ProgressTail
 from .signalling import kill_until_gone
 from .stop_sequence import KILL_AFTER_S, StopSequence
 from .telemetry import Telemetry
+from .telling import once
+from .usage import Usage
 
 PROGRESS_EVERY_S = 0.5  # a script may report every step; what people and policies need is the newest
 EXIT_RESERVE = b" " * 32768  # so that a full disk cannot keep the exit record from being written
@@ -38,7 +40,9 @@ class Supervisor:
         self.stop = StopSequence(run)
         self.lease = Lease(run, spec.get("lease_s"))
         self.notices = Notices(os.environ)
-        self.meter = Meter(spec["power"], gpus, self.sample_s)
+        self.lib = os.path.join(run.job_dir, "lib")
+        self.meter = open_meter(spec["power"], gpus, self.sample_s, self.lib, once())
+        self.usage = Usage(run.folder)
         self.newest: Optional[Json] = None
         self.reported_s = -math.inf
         self.phase = "train"
@@ -47,8 +51,7 @@ class Supervisor:
 
     def environment(self) -> Dict[str, str]:
         environment = dict(os.environ, **self.spec.get("env", {}))
-        lib = os.path.join(self.run.job_dir, "lib")
-        paths = [lib, environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else [lib]
+        paths = [self.lib, environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else [self.lib]
         environment.update(
             PYTHONPATH=os.pathsep.join(paths),
             PYTHONUNBUFFERED="1",
@@ -91,6 +94,7 @@ class Supervisor:
             raise
         finally:
             os.close(log)
+        self.meter.begin()
         self.started_s = self.sampled_s = self.clock.now()
         self.note({"agent": me, "trainer": identity(self.trainer.pid), "started_s": self.started_s})
         self.telemetry.add(
@@ -172,17 +176,13 @@ class Supervisor:
         duration_s = now_s - self.sampled_s
         if duration_s <= 0:
             return
-        processes = members(self.run.folder, self.trainer.pid)
-        total_cpu_s = waited_cpu_s + sum(process.cpu_s for process in processes.values())
+        processes = self.usage.members(self.trainer.pid)
+        total_cpu_s = waited_cpu_s + sum(process.cpu_s for process in processes)
         used_s = max(0.0, total_cpu_s - self.cpu_s)
         fields = {"t0": round(self.sampled_s, 6), "t1": round(now_s, 6), "phase": self.phase}
-        try:
-            fields.update(self.meter.take(duration_s, used_s))
-        except (OSError, ValueError):  # a counter went away: this interval by the model, never no interval
-            modelled_j = self.meter.site_model_j(duration_s, used_s)
-            fields.update(energy_j=modelled_j, meter="model", modelled=True, gpu_percent=None)
+        fields.update(self.meter.take(duration_s, used_s))
         fields["cpu_percent"] = round(100.0 * used_s / duration_s, 1)
-        fields["memory_bytes"] = sum(process.memory_bytes for process in processes.values())
+        fields["memory_bytes"] = sum(process.memory_bytes for process in processes)
         self.telemetry.add(now_s, "power", fields)
         self.sampled_s, self.cpu_s = now_s, max(self.cpu_s, total_cpu_s)
 
