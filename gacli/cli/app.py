@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gacli.cli import carbon, configuring, fleet, forecast, looking, running, steering, trace
+from gacli.cli import carbon, configuring, fleet, forecast, looking, reporting, running, steering, trace
 
 app = typer.Typer(
     name="ga",
@@ -20,6 +20,7 @@ configuring.register(app)
 running.register(app)
 steering.register(app)
 looking.register(app)
+reporting.register(app)
 carbon.add_to(app)
 forecast.add_to(app)
 trace.add_to(app)

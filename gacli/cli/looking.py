@@ -1,4 +1,4 @@
-"""`ga status`, `ga logs`, `ga report`: look at what is and was."""
+"""`ga status`, `ga logs`: look at what is and was."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ _CHUNK_BYTES = 65536
 def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(logs)
-    app.command()(report)
 
 
 def status(
@@ -72,20 +71,6 @@ def logs(
     except KeyboardInterrupt:
         # The reader has seen enough; the job is not concerned.
         return
-
-
-def report(
-    job: str | None = typer.Argument(None, help="The job's id or name; the newest when left out."),
-    as_json: bool = _JSON,
-) -> None:
-    """Account for a job: energy, grams, saving. By site and phase, against the named baseline."""
-    from gacli.engine.assembly import clock_of, loaded_of, plan_of
-    from gacli.views.report import print_report
-
-    _, store = open_store()
-    record = find_job(store, job)
-    sites = plan_of(loaded_of(record), record.job_id).sites
-    print_report(store, record.job_id, sites, now=clock_of(record).now(), as_json=as_json)
 
 
 def _over(folders: Folders, store: Store, job_id: str) -> bool:

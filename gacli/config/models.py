@@ -72,6 +72,14 @@ class PowerConfig(Section):
     busy: Power = Field(DEFAULT_BUSY_W, description="Power at full load; at least `idle`.")
 
 
+class HardwareConfig(Section):
+    """What of its machine one instance holds, for the emissions of making it."""
+
+    gpu: Line | None = Field(None, description="The GPUs' name, such as H100 or A100. Default: there are none.")
+    gpus: Annotated[float, number(0, 1024)] = Field(1.0, description="How many of them; a part of one counts as that.")
+    server: Annotated[float, number(0.001, 1)] = Field(1.0, description="Which share of the server around them.")
+
+
 class SiteConfig(Section):
     """A place where the job can run."""
 
@@ -80,6 +88,9 @@ class SiteConfig(Section):
     zone: Zone = Field(description="Grid zone in Electricity Maps' naming, such as DE or US-CAL-CISO.")
     pue: Annotated[float, number(1, 3)] = Field(DEFAULT_PUE, description="Facility energy over IT energy.")
     power: PowerConfig = PowerConfig()
+    hardware: HardwareConfig | None = Field(
+        None, description="What the machine is made of. Default: not stated, and nothing is said of embodied emissions."
+    )
     price: Annotated[float, number(0, 100_000)] = Field(0.0, description="USD per hour.")
     capacity: Annotated[int, integer(1, 10_000)] = Field(1, description="Machines that may be held here at a time.")
     options: dict[str, object] = Field({}, description="The provider's own section.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gacli.core.decision import Decision
 from gacli.core.energy import Phase
@@ -11,17 +11,12 @@ from gacli.core.move_cost import move_cost
 from gacli.core.placement import PlacementState
 from gacli.core.site import PowerModel, Site
 from gacli.core.snapshot import MoveCost, SiteView, Snapshot
+from gacli.engine import move_times
 from gacli.engine.carbon_watch import CarbonWatch
 from gacli.engine.context import Context
 from gacli.engine.supervision import Supervision
 from gacli.store.jobs import GenerationRecord
 from gacli.store.placements import PlacementRecord
-
-# What a move takes before this job has made one, in real seconds; replaced by what was observed as soon as it was.
-_BOOT_S = 60.0
-_CHECKPOINT_S = 5.0
-_RESTART_S = 10.0
-_BANDWIDTH_BYTES_PER_S = 50e6
 
 
 class Deciding:
@@ -118,42 +113,14 @@ class Deciding:
             target=target,
             source_intensity_g_per_kwh=source_reading[-1].intensity_g_per_kwh if source_reading else 0.0,
             target_intensity_g_per_kwh=target_reading[-1].intensity_g_per_kwh,
-            boot_s=_observed(
-                [p for p in placements if p.target_site == target.name] or placements,
-                PlacementState.TARGET_REQUESTED,
-                PlacementState.TARGET_READY,
-                _BOOT_S * scale,
-            ),
-            checkpoint_s=(saved.duration_s if saved is not None else _CHECKPOINT_S) * scale,
+            boot_s=move_times.boot_s(placements, target.name, scale),
+            checkpoint_s=(saved.duration_s if saved is not None else move_times.CHECKPOINT_S) * scale,
             checkpoint_bytes=size_bytes,
-            bandwidth_bytes_per_s=_bandwidth(placements, _BANDWIDTH_BYTES_PER_S / scale),
-            restart_s=_observed(placements, PlacementState.STARTING, PlacementState.CONFIRMED, _RESTART_S * scale),
+            bandwidth_bytes_per_s=move_times.bandwidth_bytes_per_s(placements, scale),
+            restart_s=move_times.restart_s(placements, scale),
         )
 
 
 def _under(power: PowerModel, load: float) -> PowerModel:
     """The site's power for a training that loads machines so much: what it really draws, not what it could."""
     return PowerModel(idle_w=power.idle_w, busy_w=power.idle_w + load * (power.busy_w - power.idle_w))
-
-
-def _observed(
-    placements: list[PlacementRecord], start: PlacementState, end: PlacementState, otherwise_s: float
-) -> float:
-    """Mean seconds, on the job's clock, from one state to another over the placements that passed both."""
-    spans = [
-        (p.times[end.value] - p.times[start.value]).total_seconds()
-        for p in placements
-        if start.value in p.times and end.value in p.times
-    ]
-    return sum(spans) / len(spans) if spans else otherwise_s
-
-
-def _bandwidth(placements: list[PlacementRecord], otherwise_bytes_per_s: float) -> float:
-    """Bytes per second of the job's clock over all copies so far."""
-    copied = [
-        (p.moved_bytes, p.times[PlacementState.VERIFIED.value] - p.times[PlacementState.COPYING.value])
-        for p in placements
-        if p.moved_bytes > 0 and PlacementState.VERIFIED.value in p.times
-    ]
-    seconds = sum((span for _, span in copied), timedelta()).total_seconds()
-    return sum(size for size, _ in copied) / seconds if seconds > 0 else otherwise_bytes_per_s

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gacli.core.baseline import Baseline, saved_percent, stayed, work_of
-from gacli.core.energy import JOULES_PER_KWH
+from gacli.core.carbon import Reading
+from gacli.core.energy import JOULES_PER_KWH, EnergyInterval
 from gacli.core.placement import PlacementState
 from gacli.core.site import Site
 from gacli.store import Store
@@ -103,20 +104,34 @@ def _sites(totals: Sequence[LedgerTotal]) -> list[dict[str, object]]:
     return listed
 
 
-def _baseline(store: Store, sites: Sequence[Site], job_id: str) -> Baseline | None:
-    """None until the job has started somewhere."""
+def work_done(store: Store, sites: Sequence[Site], job_id: str) -> tuple[Site, list[EnergyInterval]] | None:
+    """Where the job started, and its work (see `work_of`); None until there is some."""
     first = store.jobs.get(job_id).first_site
     site = next((site for site in sites if site.name == first), None)
-    entries = store.ledger.entries(job_id)
-    if site is None or not entries:
+    if site is None:
         return None
-    work = work_of((entry.emission.energy for entry in entries), site, _stops(store, job_id))
-    last = max(entry.emission.energy.end for entry in entries)
-    readings = store.ledger.readings(job_id, site.zone, entries[0].emission.energy.start, last)
-    return stayed(work, site, readings) if readings and work else None
+    energies = (entry.emission.energy for entry in store.ledger.entries(job_id))
+    work = work_of(energies, site, stops_of(store, job_id))
+    return (site, work) if work else None
 
 
-def _stops(store: Store, job_id: str) -> dict[int, datetime]:
+def readings_for(store: Store, job_id: str, zone: str, work: Sequence[EnergyInterval]) -> list[Reading]:
+    """What is recorded of the zone over the work's time, and as much again: elsewhere it may have taken longer."""
+    start, end = work[0].start, max(interval.end for interval in work)
+    return store.ledger.readings(job_id, zone, start, end + (end - start))
+
+
+def _baseline(store: Store, sites: Sequence[Site], job_id: str) -> Baseline | None:
+    """None until the job has started somewhere."""
+    done = work_done(store, sites, job_id)
+    if done is None:
+        return None
+    site, work = done
+    readings = readings_for(store, job_id, site.zone, work)
+    return stayed(work, site, readings) if readings else None
+
+
+def stops_of(store: Store, job_id: str) -> dict[int, datetime]:
     """Generation → when `ga` asked it to stop: the checkpoint that it took then is no part of the work."""
     stops: dict[int, datetime] = {}
     for placement in store.placements.of_job(job_id):

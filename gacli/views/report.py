@@ -11,11 +11,13 @@ from rich.text import Text
 
 from gacli.core.energy import Phase
 from gacli.core.placement import PlacementState
-from gacli.core.site import Site
-from gacli.store import Store
 from gacli.views import formatting as fmt
+from gacli.views.accounted import basis_words
+from gacli.views.baselines import baseline_notes, baseline_rows
 from gacli.views.emissions_panel import emissions_panel
-from gacli.views.report_data import GenerationRow, PlacementRow, Report, read_report, report_json
+from gacli.views.estimates import estimate_lines
+from gacli.views.recomputed import Recomputation, assumption_words, recomputed_note, recomputed_rows
+from gacli.views.report_data import GenerationRow, PlacementRow, Report, report_json
 from gacli.views.section import columns
 from gacli.views.stream import to_line
 from gacli.views.summary_text import summary_lines
@@ -24,9 +26,8 @@ from gacli.views.summary_text import summary_lines
 _WIDE = 110
 
 
-def print_report(store: Store, job_id: str, sites: Sequence[Site], *, now: datetime, as_json: bool) -> None:
-    """To standard output. now: on the job's clock."""
-    report = read_report(store, job_id, sites, now)
+def print_report(report: Report, *, as_json: bool) -> None:
+    """To standard output."""
     if as_json:
         print(to_line(report_json(report)))
         return
@@ -38,8 +39,19 @@ def report_tables(report: Report, width: int) -> Group:
     """Everything at `width` columns, as long as it gets."""
     parts: list[RenderableType] = [Text(line) for line in summary_lines(report.summary)]
     parts += ["", emissions_panel(report.emissions, report.signals, width).renderable]
+    if (baseline := report.emissions.account.baseline) is not None:
+        words = f"baseline: {baseline.policy} at {baseline.site}; {basis_words(report.basis)}"
+        parts.append(Text(words, style="dim"))
     if power := _mean_power(report):
         parts.append(Text(power, style="dim"))
+    parts += _titled("baselines", _baselines(report) if len(report.baselines.savings) > 1 else None)
+    parts += [Text(note, style="dim") for note in baseline_notes(report.baselines)]
+    if lines := estimate_lines(report.estimates):
+        parts += ["", Text("apart from all this, and in none of its sums", style="bold")]
+        parts += [Text(line) for line in lines]
+    if (recomputed := report.recomputed) is not None:
+        parts += _titled(f"recomputed: {assumption_words(recomputed)}", _recomputed(recomputed))
+        parts.append(Text(recomputed_note(recomputed), style="dim"))
     parts += _titled("placements", _placements(report, width) if report.placements else None)
     parts += _titled("generations", _generations(report, width) if report.generations else None)
     parts += _titled("decisions that moved the job", _decisions(report, width) if report.decisions else None)
@@ -57,6 +69,29 @@ def _mean_power(report: Report) -> str:
     training = [total for total in report.emissions.account.totals if total.phase is Phase.TRAIN]
     time_s = sum(total.time_s for total in training)
     return f"mean power while training: {fmt.power(sum(t.energy_j for t in training) / time_s)}" if time_s else ""
+
+
+def _baselines(report: Report) -> Table:
+    table = _figures(("of the same work", "where"), ("emissions", "saved against it"))
+    for row in baseline_rows(report.baselines):
+        table.add_row(*row)
+    return table
+
+
+def _recomputed(recomputation: Recomputation) -> Table:
+    table = _figures(("site",), ("recorded", "recomputed", "difference"))
+    for row in recomputed_rows(recomputation):
+        table.add_row(*row)
+    return table
+
+
+def _figures(words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = columns(gap=2, expand=False)
+    for header in words:
+        table.add_column(header, overflow="fold")
+    for header in numbers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
 
 
 def _placements(report: Report, width: int) -> Table:

@@ -6,20 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from types import MappingProxyType
 
+from gacli.core.accounting_assumptions import Assumptions
+from gacli.core.basis import Basis, basis_of
 from gacli.core.carbon import Signal
 from gacli.core.decision import Action, Decision
+from gacli.core.embodied import ReservedHardware
 from gacli.core.placement import PlacementState
 from gacli.core.site import Site
+from gacli.engine.accounted import read_accounted
+from gacli.engine.accounting import Baselines, baselines_of
+from gacli.engine.estimates import Estimates, estimates_of
 from gacli.engine.summary import summary_of
 from gacli.store import Store
 from gacli.store.database import to_text
 from gacli.store.jobs import GenerationRecord
 from gacli.store.journal import Event
 from gacli.store.placements import PlacementRecord, Purpose
+from gacli.views.baselines import baselines_json
 from gacli.views.emissions import Emissions, read_emissions
+from gacli.views.estimates import estimates_json
+from gacli.views.recomputed import Recomputation, recomputed_json
 
 _BATCH = 5000
+NOTHING_STATED: Mapping[str, ReservedHardware] = MappingProxyType({})
+AS_RECORDED = Assumptions()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,22 +57,37 @@ class PlacementRow:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """summary: as in the `summary` event, so far. signals: of the readings of the fleet's zones. decisions: those that
-    moved; stays: how many others there were. notices: warnings and errors."""
+    moved; stays: how many others there were. notices: warnings and errors. baselines: all that could be computed.
+    basis: what the figures rest on. estimates: what stands apart from them.
+    recomputed: the same under other assumptions, where that was asked for."""
 
     job_id: str
     scale: float
     summary: Mapping[str, object]
     emissions: Emissions
+    baselines: Baselines
+    basis: Basis
+    estimates: Estimates
     signals: tuple[Signal, ...]
     decisions: tuple[Decision, ...]
     stays: int
     generations: tuple[GenerationRow, ...]
     placements: tuple[PlacementRow, ...]
     notices: tuple[Event, ...]
+    recomputed: Recomputation | None = None
 
 
-def read_report(store: Store, job_id: str, sites: Sequence[Site], now: datetime) -> Report:
-    """Reads every event and interval of the job. now: on its clock. KeyError when there is no such job."""
+def read_report(
+    store: Store,
+    job_id: str,
+    sites: Sequence[Site],
+    now: datetime,
+    *,
+    hardware: Mapping[str, ReservedHardware] = NOTHING_STATED,
+    assumptions: Assumptions = AS_RECORDED,
+) -> Report:
+    """Reads every event and interval of the job. now: on its clock. hardware, assumptions: of the estimates. KeyError
+    when there is no such job."""
     job = store.jobs.get(job_id)
     reached: dict[int, int] = {}
     notices: list[Event] = []
@@ -73,12 +100,17 @@ def read_report(store: Store, job_id: str, sites: Sequence[Site], now: datetime)
             notices.append(event)
     generations, placements = store.jobs.generations(job_id), store.placements.of_job(job_id)
     decisions = store.journal.decisions(job_id)
+    accounted = read_accounted(store, job_id)
+    emissions = read_emissions(store, sites, job_id)
     moved = tuple(decision for decision in decisions if decision.action is not Action.STAY)
     return Report(
         job_id=job_id,
         scale=job.clock_scale,
         summary=summary_of(store, sites, job_id),
-        emissions=read_emissions(store, sites, job_id),
+        emissions=emissions,
+        baselines=baselines_of(store, sites, job_id, emissions.account),
+        basis=basis_of(accounted),
+        estimates=estimates_of(store, sites, job_id, accounted, hardware, assumptions),
         signals=_signals(store, job_id, sites, now),
         decisions=moved,
         stays=len(decisions) - len(moved),
@@ -94,6 +126,9 @@ def report_json(report: Report) -> dict[str, object]:
         "event": "report",
         "quality_percent": {quality.value: share for quality, share in report.emissions.quality_percent.items()},
         "extrapolated_percent": report.emissions.extrapolated_percent,
+        "baselines": baselines_json(report.baselines),
+        **estimates_json(report.estimates),
+        "recomputed": None if report.recomputed is None else recomputed_json(report.recomputed),
         "stays": report.stays,
         "decisions": [
             {

@@ -121,7 +121,7 @@ class PartLine(Message):
     uncertainty: Literal["counter", "integrated", "model"]
 
     def part(self) -> EnergyPart:
-        return EnergyPart(**dict(self))
+        return EnergyPart(device=self.device, energy_j=self.energy_j, meter=self.meter, uncertainty=self.uncertainty)
 
 
 class PowerLine(Message):

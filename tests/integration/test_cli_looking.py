@@ -11,8 +11,8 @@ import pytest
 from support.cli import SAMPLES, Ga, counting
 
 COMMANDS = (
-    "init", "check", "schema", "run", "resume", "watch", "status", "logs", "report", "carbon", "forecast", "trace",
-    "pause", "migrate", "stop",
+    "init", "check", "schema", "run", "resume", "watch", "status", "logs", "report", "metrics", "carbon",
+    "forecast", "trace", "pause", "migrate", "stop",
 )  # fmt: skip
 SLOW = {"boto3", "google", "azure", "numpy", "paramiko", "psutil", "pydantic", "sqlite3", "torch", "yaml"}
 # Runs the command line as its script does, then says what it has imported.

@@ -1,4 +1,4 @@
-"""SCI statements and assumptions; the statements are hand-worked in tests/data/core/sci.yaml."""
+"""SCI statements, hand-worked in tests/data/core/sci.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gacli.core.accounting_assumptions import Assumptions
 from gacli.core.carbon import Quality, Reading, Scope, Signal
 from gacli.core.emissions import emissions_of
 from gacli.core.energy import JOULES_PER_KWH, EmissionInterval, EnergyInterval, Phase
@@ -105,11 +104,3 @@ def test_steps_add_up_to_the_run(values: list[int], kwh: float, steps: int) -> N
     )
     assert step.g_per_unit * steps == pytest.approx(run.g_per_unit)
     assert run.energy_kwh == pytest.approx(kwh * SITE.pue)
-
-
-def test_assumptions() -> None:
-    assert Assumptions().applied_to(SITE) is SITE
-    assert Assumptions(pue=1.58).applied_to(SITE).pue == 1.58
-    for pue in (0.9, math.nan, math.inf):
-        with pytest.raises(ValueError, match="pue must be finite and at least 1"):
-            Assumptions(pue=pue)

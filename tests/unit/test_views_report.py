@@ -92,7 +92,7 @@ def test_a_pause_is_no_downtime() -> None:
 def test_the_report_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     run = Run()
     finished(run)
-    print_report(run.store, JOB, SITES, now=at(40), as_json=True)
+    print_report(read_report(run.store, JOB, SITES, at(40)), as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert record == json.loads(json.dumps(report_json(read_report(run.store, JOB, SITES, at(40)))))
     assert (record["event"], record["job"], record["status"]) == ("report", JOB, "done")
@@ -108,7 +108,7 @@ def test_the_report_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setenv("COLUMNS", "100")
     run = Run()
     finished(run)
-    print_report(run.store, JOB, SITES, now=at(40), as_json=False)
+    print_report(read_report(run.store, JOB, SITES, at(40)), as_json=False)
     shown = capsys.readouterr().out
     assert "decisions that moved the job" in shown
     assert "\x1b" not in shown
