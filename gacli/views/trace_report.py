@@ -41,10 +41,14 @@ def print_info(
             )
         )
         return
-    Console().print(info_table(found, refused))
+    console = Console()
+    console.print(info_table(found))
+    for _, error in refused:
+        # On one line, however long: the place in the file is to be copied.
+        console.print(Text(fmt.plain(error.message), style="yellow"), soft_wrap=True)
 
 
-def info_table(found: Sequence[tuple[Path, Gathered]], refused: Sequence[tuple[Path, TraceError]]) -> RenderableType:
+def info_table(found: Sequence[tuple[Path, Gathered]]) -> RenderableType:
     """A line a trace with its range and mean day; below, where each comes from and what of it is estimated."""
     table = columns(gap=2, expand=False)
     table.add_column("zone", no_wrap=True)
@@ -67,8 +71,6 @@ def info_table(found: Sequence[tuple[Path, Gathered]], refused: Sequence[tuple[P
     parts: list[RenderableType] = [table] if found else []
     for path, gathered in found:
         parts.append(Text(f"{gathered.trace.zone}, {fmt.plain(path.name)}: {_described(gathered)}", style="dim"))
-    # On one line, however long: the place in the file is to be copied.
-    parts += [Text(fmt.plain(error.message), style="yellow", no_wrap=True, overflow="ignore") for _, error in refused]
     return Group(*parts)
 
 
