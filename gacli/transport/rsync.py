@@ -34,7 +34,9 @@ _OPTIONS = (
     f"--timeout={_IO_TIMEOUT_S}",
 )
 
-# https://download.samba.org/pub/rsync/rsync.1#EXIT_VALUES: errors of the connection, not of the files.
+# https://download.samba.org/pub/rsync/rsync.1#EXIT_VALUES: of files; and errors of the connection, not of the files.
+_FILE_IO_CODE = 11
+_REPEATS = 2
 _CONNECTION_CODES = frozenset({5, 10, 12, 30, 35, 255})
 _MISSING = re.compile(r"rsync: (?:command )?not found|rsync: No such file or directory|code 127")
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
@@ -76,13 +78,21 @@ def copy(
             for progress in parser.feed(chunk):
                 on_copy(progress)
 
-    completed = run(
-        [*argv, "--", _folder(source), _folder(target)],
-        stdin=names,
-        timeout_s=None,
-        env={**os.environ, "LC_ALL": "C"},
-        on_stdout=report,
-    )
+    def attempt() -> Completed:
+        return run(
+            [*argv, "--", _folder(source), _folder(target)],
+            stdin=names,
+            timeout_s=None,
+            env={**os.environ, "LC_ALL": "C"},
+            on_stdout=report,
+        )
+
+    completed = attempt()
+    for _ in range(_REPEATS):
+        if completed.exit_code != _FILE_IO_CODE or completed.stderr.strip():
+            break
+        # The other side's words were lost with its connection. Asked again it goes on where it was, or says them.
+        completed = attempt()
     if on_copy is not None:
         for progress in parser.end():
             on_copy(progress)
