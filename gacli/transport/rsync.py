@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gacli.errors import AuthenticationFailed, CommandFailed, DiskFull, GaError, HostKeyChanged, HostUnreachable
@@ -78,21 +78,7 @@ def copy(
             for progress in parser.feed(chunk):
                 on_copy(progress)
 
-    def attempt() -> Completed:
-        return run(
-            [*argv, "--", _folder(source), _folder(target)],
-            stdin=names,
-            timeout_s=None,
-            env={**os.environ, "LC_ALL": "C"},
-            on_stdout=report,
-        )
-
-    completed = attempt()
-    for _ in range(_REPEATS):
-        if completed.exit_code != _FILE_IO_CODE or completed.stderr.strip():
-            break
-        # The other side's words were lost with its connection. Asked again it goes on where it was, or says them.
-        completed = attempt()
+    completed = _run([*argv, "--", _folder(source), _folder(target)], names, report)
     if on_copy is not None:
         for progress in parser.end():
             on_copy(progress)
@@ -108,6 +94,20 @@ def _folder(path: str) -> str:
 def _for_rsh(argv: Sequence[str]) -> str:
     """One string as rsync's own splitting of `--rsh` wants it: no shell; a quote inside quotes is doubled."""
     return " ".join("'" + word.replace("'", "''") + "'" for word in argv)
+
+
+def _run(argv: Sequence[str], names: bytes, on_stdout: Callable[[bytes], None]) -> Completed:
+    """Again, where the other side's words were lost with its connection: it goes on where it was, or says them."""
+
+    def attempt() -> Completed:
+        return run(argv, stdin=names, timeout_s=None, env={**os.environ, "LC_ALL": "C"}, on_stdout=on_stdout)
+
+    completed = attempt()
+    for _ in range(_REPEATS):
+        if completed.exit_code != _FILE_IO_CODE or completed.stderr.strip():
+            break
+        completed = attempt()
+    return completed
 
 
 def _error(completed: Completed, *, command: str, host: str) -> GaError:
