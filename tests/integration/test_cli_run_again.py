@@ -59,7 +59,7 @@ def test_interrupt_ends_the_viewer_and_not_the_job(ga: Ga, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("state", ["running", "starting"])
 def test_killed_with_its_controller_it_goes_on_where_it_was(ga: Ga, tmp_path: Path, state: str) -> None:
-    config = counting(tmp_path, steps=120)
+    config = counting(tmp_path, steps=240)
     running = ga.start("run", config, "--json")
     if state == "running":
         running.until_running(1)
@@ -77,5 +77,5 @@ def test_killed_with_its_controller_it_goes_on_where_it_was(ga: Ga, tmp_path: Pa
     assert (summary["job"], summary["status"]) == ("count-1", "done")
     assert summary["migrations"] == 1
     assert {site["site"] for site in summary["sites"]} == {"dirty", "clean"}
-    assert summary["checkpoint"] == {"step": 120, "sha256": counted_sha256(120)}
+    assert summary["checkpoint"] == {"step": 240, "sha256": counted_sha256(240)}
     ga.wait_until_nothing_is_left()

@@ -18,7 +18,7 @@ def ga(own_home: Path, tmp_path: Path) -> Iterator[Ga]:
 
 
 def test_paused_leaves_nothing_running_and_resumed_ends_as_if_it_had_not_been(ga: Ga, tmp_path: Path) -> None:
-    config = counting(tmp_path, steps=120)
+    config = counting(tmp_path, steps=240)
     said = ga("run", config, "--detach")
     assert "count-1 is under way" in said.stdout
     assert "ga watch count-1" in said.stdout
@@ -30,7 +30,7 @@ def test_paused_leaves_nothing_running_and_resumed_ends_as_if_it_had_not_been(ga
     ga.wait_until_nothing_is_left()
     paused = ga("status", "count", "--json").json()
     assert (paused["state"], paused["has_controller"], paused["site"]) == ("paused", False, None)
-    assert 0 < paused["checkpoint"]["step"] < 120
+    assert 0 < paused["checkpoint"]["step"] < 240
 
     # Neither by accident nor half.
     assert "ga resume count-1" in ga("run", config, code=1).stderr
@@ -41,19 +41,19 @@ def test_paused_leaves_nothing_running_and_resumed_ends_as_if_it_had_not_been(ga
     summary = ga("resume", "count", "--json").summary()
     assert (summary["job"], summary["status"], summary["generation"]) == ("count-1", "done", 3)
     assert summary["migrations"] == 1  # a pause is no move
-    assert summary["checkpoint"] == {"step": 120, "sha256": counted_sha256(120)}
+    assert summary["checkpoint"] == {"step": 240, "sha256": counted_sha256(240)}
     assert "is over (done)" in ga("resume", "count", code=1).stderr
     ga.wait_until_nothing_is_left()
 
 
 def test_a_job_is_seen_from_beside_while_it_runs_and_when_it_is_over(ga: Ga, tmp_path: Path) -> None:
-    running = ga.start("run", counting(tmp_path, steps=120), "--json")
+    running = ga.start("run", counting(tmp_path, steps=240), "--json")
     running.until("the job", lambda event: event["event"] == "job")
     watching, reading = ga.start("watch", "count"), ga.start("logs", "count", "--follow")
     running.until_running(1)
 
     [job] = ga("status", "--json").json()["jobs"]
-    assert (job["job"], job["total_steps"]) == ("count-1", 120)
+    assert (job["job"], job["total_steps"]) == ("count-1", 240)
     assert "count-1" in ga("status").stdout
     detail = ga("status", "count-1", "--json").json()
     assert (detail["has_controller"], {site["site"] for site in detail["sites"]}) == (True, {"dirty", "clean", "spare"})
@@ -65,14 +65,14 @@ def test_a_job_is_seen_from_beside_while_it_runs_and_when_it_is_over(ga: Ga, tmp
     lines = watching.end().lines
     for words in ("dirty → clean", "generation 2 started", "count-1 done"):
         assert any(words in line for line in lines), words
-    assert summary["checkpoint"]["sha256"] == counted_sha256(120)
-    assert lines[-1].endswith(counted_sha256(120))
+    assert summary["checkpoint"]["sha256"] == counted_sha256(240)
+    assert lines[-1].endswith(counted_sha256(240))
     # Each line once, across both generations.
     written = reading.end().stdout
     first, second = written.splitlines()[:2], written.splitlines()[2:]
     step = first[1].removeprefix("stopped at step ")
     assert first[0] == "going on from step 0"
-    assert second == [f"going on from step {step}", "counted to 120"]
+    assert second == [f"going on from step {step}", "counted to 240"]
     assert ga("logs", "count").stdout == written
     assert ga("logs", "count", "--generation", "2").lines == second
     ga.wait_until_nothing_is_left()
