@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,8 +9,8 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from gacli.carbon.http import Fetcher
-from gacli.carbon.span import iso, shown, utc_span
-from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH, Quality, Reading, Scope, Signal
+from gacli.carbon.span import in_force, iso, shown, stated_g_per_kwh, utc_span
+from gacli.core.carbon import Quality, Reading, Scope, Signal
 from gacli.errors import CarbonUnavailable
 
 BASE_URL = "https://api.energy-charts.info"
@@ -74,7 +73,12 @@ def steps_of(body: object) -> list[Step]:
     instants = [_instant(seconds) for seconds in times]
     step_s = _step_s(instants)
     return [
-        Step(at=at, period_s=step_s, measured=_intensity(value, at), forecast=_intensity(expected, at))
+        Step(
+            at=at,
+            period_s=step_s,
+            measured=stated_g_per_kwh(_NAME, value, at),
+            forecast=stated_g_per_kwh(_NAME, expected, at),
+        )
         for at, value, expected in zip(instants, measured, forecasts, strict=True)
     ]
 
@@ -96,21 +100,6 @@ def _step_s(instants: list[datetime]) -> float:
         found = ", ".join(f"{distance:.0f}" for distance in sorted(distances)[:5])
         raise CarbonUnavailable(f"{_NAME}: expected ascending steps of {_STEP_S} or 3600 s, found steps of {found} s")
     return step_s
-
-
-def _intensity(value: object, at: datetime) -> float | None:
-    match value:
-        case None:
-            return None
-        case int() | float() if not isinstance(value, bool):
-            if 0 <= value <= MAX_INTENSITY_G_PER_KWH:
-                return float(value)
-            raise CarbonUnavailable(
-                f"{_NAME}: absurd value at {iso(at)}: expected 0 to {MAX_INTENSITY_G_PER_KWH:.0f} g/kWh, "
-                f"found {shown(value)}"
-            )
-        case _:
-            raise CarbonUnavailable(f"{_NAME}: expected a number or null at {iso(at)}, found {shown(value)}")
 
 
 class EnergyChartsSource:
@@ -166,10 +155,7 @@ class EnergyChartsSource:
             for step in steps
             if step.measured is not None
         }
-        instants = sorted(by_instant)
-        first = max(bisect_right(instants, start) - 1, 0)
-        known = [by_instant[at] for at in instants[first : bisect_right(instants, end)]]
-        found = [reading for reading in known if not reading.is_stale(start, _LATE.total_seconds())]
+        found = in_force(by_instant, start, end, _LATE)
         if not found:
             raise CarbonUnavailable(f"{_NAME}: no reading of {zone} in {iso(start)} to {iso(end)}")
         return found

@@ -5,15 +5,14 @@ Its data are licensed under CC BY 4.0.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from gacli.carbon.http import Fetcher
-from gacli.carbon.span import iso, pieces, shown, utc_span
-from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH, Quality, Reading, Scope, Signal
+from gacli.carbon.span import in_force, iso, pieces, shown, stated_g_per_kwh, utc_span
+from gacli.core.carbon import Quality, Reading, Scope, Signal
 from gacli.errors import CarbonUnavailable
 
 BASE_URL = "https://api.carbonintensity.org.uk"
@@ -103,8 +102,8 @@ def _period(row: object) -> Period:
             if at is not None and until is not None and until - at == _PERIOD:
                 return Period(
                     at=at,
-                    forecast=_intensity(intensity.get("forecast"), at),
-                    actual=_intensity(intensity.get("actual"), at),
+                    forecast=stated_g_per_kwh(_NAME, intensity.get("forecast"), at),
+                    actual=stated_g_per_kwh(_NAME, intensity.get("actual"), at),
                 )
         case _:
             pass
@@ -117,21 +116,6 @@ def _instant(text: str) -> datetime | None:
         return None if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _intensity(value: object, at: datetime) -> float | None:
-    match value:
-        case None:
-            return None
-        case int() | float() if not isinstance(value, bool):
-            if 0 <= value <= MAX_INTENSITY_G_PER_KWH:
-                return float(value)
-            raise CarbonUnavailable(
-                f"{_NAME}: absurd value at {iso(at)}: expected 0 to {MAX_INTENSITY_G_PER_KWH:.0f} g/kWh, "
-                f"found {shown(value)}"
-            )
-        case _:
-            raise CarbonUnavailable(f"{_NAME}: expected a number or null at {iso(at)}, found {shown(value)}")
 
 
 class NesoSource:
@@ -180,10 +164,7 @@ class NesoSource:
             for period in self._ask(span, region, fresh_s=_SETTLED_FRESH_S if settled else _FRESH_S):
                 if (reading := period.reading(zone, now)) is not None:
                     by_instant[reading.at] = reading
-        instants = sorted(by_instant)
-        first = max(bisect_right(instants, start) - 1, 0)
-        known = [by_instant[at] for at in instants[first : bisect_right(instants, end)]]
-        found = [reading for reading in known if not reading.is_stale(start, _LATE.total_seconds())]
+        found = in_force(by_instant, start, end, _LATE)
         if not found:
             raise CarbonUnavailable(f"{_NAME}: no reading of {zone} in {iso(start)} to {iso(end)}")
         return found

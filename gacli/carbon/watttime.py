@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from gacli.carbon.http import Fetcher, Response
-from gacli.carbon.span import iso, pieces, shown, utc_span
+from gacli.carbon.span import in_force, iso, pieces, shown, utc_span
 from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH, Quality, Reading, Scope, Signal
 from gacli.errors import CarbonUnavailable
 
@@ -170,10 +169,7 @@ class WattTimeSource:
             )
             for reading in readings_of(body, zone=zone, region=region, forecast=False):
                 by_instant[reading.at] = reading
-        instants = sorted(by_instant)
-        first = max(bisect_right(instants, start) - 1, 0)
-        known = [by_instant[at] for at in instants[first : bisect_right(instants, end)]]
-        found = [reading for reading in known if not reading.is_stale(start, _LATE.total_seconds())]
+        found = in_force(by_instant, start, end, _LATE)
         if not found:
             raise CarbonUnavailable(f"{_NAME}: no reading of {region} ({zone}) in {iso(start)} to {iso(end)}")
         return found
