@@ -120,7 +120,8 @@ class CarbonWatch:
         readings = [reading for reading in answer.readings if reading.at <= now]
         context.store.ledger.record_readings(context.job_id, readings)
         merged = {reading.at: reading for reading in [*readings, *known]}
-        limit = now - timedelta(seconds=2 * WINDOW_S)
+        # Longer than a service may say the same: that is seen by what it said before.
+        limit = now - timedelta(seconds=context.carbon.rules.frozen_s + WINDOW_S)
         kept = sorted((reading for reading in merged.values()), key=lambda reading: reading.at)
         newest_before = reading_at(kept, limit)
         self._known[zone] = [reading for reading in kept if reading.at >= limit or reading is newest_before]

@@ -24,6 +24,7 @@ class Service:
         self.name = name
         self.level = level
         self.broken = ""
+        self.frozen_from = 10**6
         self.asked = 0
 
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
@@ -36,7 +37,7 @@ class Service:
                 zone=zone,
                 at=START + hour * HOUR,
                 period_s=3600.0,
-                intensity_g_per_kwh=self.level * (300.0 + 10 * (hour % 12)),
+                intensity_g_per_kwh=self.level * (300.0 + 10 * (min(hour, self.frozen_from) % 12)),
                 signal=Signal.AVERAGE,
                 scope=Scope.LIFECYCLE,
                 quality=Quality.MEASURED,
@@ -124,6 +125,15 @@ def test_service_without_a_common_day_is_never_compared() -> None:
     poll(48)
     newest = poll(60).readings[-1]
     assert (newest.source, newest.stand_in) == ("second", "second stands in for first")
+
+
+def test_frozen_service_is_found_out_by_who_asks_it_for_what_is_new() -> None:
+    first, second = Service("first"), Service("second")
+    poll = Poll(first, second)
+    first.frozen_from = 30
+    used = {hours: poll(hours).standing.source for hours in range(24, 84)}
+    assert {hours for hours, source in used.items() if source == 1} == set(range(79, 84))
+    assert poll(84).because.startswith("first: exactly 360.0 g/kWh for ")
 
 
 def test_none_sound_is_told_with_every_reason() -> None:

@@ -111,3 +111,15 @@ def test_what_serves_the_accounting_alone_is_named_in_the_ledger(tmp_path: Path)
         e.emission.carbon_source for e in one.store.ledger.entries(one.job_id) if e.emission.energy.start > from_then
     }
     assert sources == {"typical"}
+
+
+def test_service_that_says_the_same_for_two_days_is_not_believed_any_more(tmp_path: Path) -> None:
+    alive = [400.0 + 10 * (hour % 6) for hour in range(96)]
+    frozen = [0.97 * (value if hour < 35 else alive[35]) for hour, value in enumerate(alive)]
+    one = world(tmp_path, service("first", alive, frozen))
+    one.tick_s = 300.0
+    one.run_for(50 * HOUR_S)
+    assert told(one, "warning") == ""
+    one.run_for(6 * HOUR_S)
+    assert "first: exactly 436.5 g/kWh for 49.0 h" in told(one, "warning")
+    assert (one.where(), moves(one)) == ("a", 0)
