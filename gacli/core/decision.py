@@ -12,8 +12,19 @@ from gacli.core.snapshot import Snapshot
 
 
 class Action(StrEnum):
+    """STAY: go on as now, a paused job paused. MOVE: to a site; a paused job is resumed there. PAUSE: save and stop."""
+
     STAY = "stay"
     MOVE = "move"
+    PAUSE = "pause"
+
+
+class Foresight(StrEnum):
+    """What a policy is told of the time to come, in `SiteView.forecast`."""
+
+    NONE = "none"
+    FORECAST = "forecast"
+    PERFECT = "perfect"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +44,10 @@ class Decision:
 
 
 class Policy(Protocol):
-    """A pure function from what is known now to what to do next; parameters are the object's frozen fields."""
+    """A pure function from what is known now to what to do next; parameters are the object's frozen fields.
+
+    A class attribute `foresight` says what it needs to know of the time to come; without one it is NONE.
+    """
 
     @property
     def name(self) -> str: ...
