@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gacli.cli import carbon, configuring, fleet, forecast, looking, reporting, running, steering, trace
+from gacli.cli import carbon, configuring, fleet, forecast, limiting, looking, reporting, running, steering, trace
 
 app = typer.Typer(
     name="ga",
@@ -19,6 +19,7 @@ app = typer.Typer(
 configuring.register(app)
 running.register(app)
 steering.register(app)
+limiting.register(app)
 looking.register(app)
 reporting.register(app)
 carbon.add_to(app)

@@ -12,6 +12,7 @@ from gacli.engine.deciding import Deciding
 from gacli.engine.fleet import Fleet
 from gacli.engine.following import Following
 from gacli.engine.keeping import Keeping
+from gacli.engine.limiting import Limiting
 from gacli.engine.metering import Meter
 from gacli.engine.placing import Placing
 from gacli.engine.supervision import Supervision
@@ -41,6 +42,7 @@ class Controller:
         self._deciding = Deciding(context, self._carbon, self._supervision)
         self._following = Following(context, self._placing, self._deciding)
         self._commands = Commands(context, self._placing, self._supervision, self._following)
+        self._limiting = Limiting(context, self._fleet, self._supervision)
         self._keeping = Keeping(context, self._fleet, self._supervision)
         self._show_at = 0.0
         self._shown: dict[str, StepProgress] = {}
@@ -64,6 +66,7 @@ class Controller:
         self._meter.tick()
         self._fleet.tick()
         self._supervision.tick()
+        self._limiting.tick()
         self._commands.tick()
         self._placing.tick()
         self._following.tick()

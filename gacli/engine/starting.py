@@ -68,7 +68,7 @@ class Starting:
         except GaError as error:
             self._log.wait_for(generation.site, error)
             return generation
-        plan = context.plan
+        plan, wanted = context.plan, context.store.limits.wanted(context.job_id)
         start = StartSpec(
             generation=generation.generation,
             site=generation.site,
@@ -79,6 +79,7 @@ class Starting:
             power=plan.site(generation.site).power,
             epoch_s=context.clock.epoch_s(),
             lease_s=plan.lease_s,
+            limit=None if wanted is None or wanted.limit.off else wanted.limit,
         )
         done = context.tasks.once(f"start:{generation.generation}", lambda _step: machine.start(plan.work, start))
         if done is None:

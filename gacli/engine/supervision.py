@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -163,6 +164,11 @@ class Supervision:
                 context.event(
                     "checkpoint", action="saved", site=record.site, name=saved.name, step=saved.step,
                     size_bytes=saved.size_bytes, duration_s=saved.duration_s,
+                )  # fmt: skip
+            for limited in poll.limits:
+                context.event(
+                    "limit", generation=record.generation, site=record.site, limit_id=limited.limit_id,
+                    gpus=[asdict(gpu) for gpu in limited.gpus], refused=limited.refused,
                 )  # fmt: skip
             self._progress(record, poll)
             # The agent numbers its lines without holes: as many as came, so far have we read.

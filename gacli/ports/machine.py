@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gacli.core.job import Checkpoint
+from gacli.core.limits import GpuLimit
 from gacli.core.site import PowerModel
 from gacli.ports.host import PeerAddress
 
@@ -53,6 +54,7 @@ class StartSpec:
     """One generation's start. epoch_s: the controller's real time, so that a wrong machine clock does no harm.
 
     lease_s: real seconds without a word from the controller after which the machine stops the trainer; None: never.
+    limit: of the GPUs, from the start on; None: they are left as they are.
     """
 
     generation: int
@@ -64,6 +66,7 @@ class StartSpec:
     power: PowerModel
     epoch_s: float
     lease_s: float | None = None
+    limit: GpuLimit | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +151,36 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LimitedGpu:
+    """What came of a limit at one GPU. power_w, clock_mhz: what is in force now. low, high: what the GPU offers.
+
+    was_w: the power limit that was found. refused: why nothing was changed; empty when it was.
+    """
+
+    device: str
+    power_w: float | None = None
+    clock_mhz: int | None = None
+    low: float | None = None
+    high: float | None = None
+    was_w: float | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LimitOutcome:
+    """What came of a limit. limit_id: which; None when everything was put back as the trainer ended.
+
+    gpus: one by one; those of a limit that was lifted tell what was put back. refused: why none could be limited.
+    """
+
+    seq: int
+    at_s: float
+    limit_id: int | None
+    gpus: tuple[LimitedGpu, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MachineStatus:
     """What the machine says of one generation.
 
@@ -173,6 +206,7 @@ class Poll:
     power: tuple[PowerSample, ...] = ()
     progress: tuple[ProgressRecord, ...] = ()
     checkpoints: tuple[CheckpointSaved, ...] = ()
+    limits: tuple[LimitOutcome, ...] = ()
     raw: tuple[str, ...] = ()
 
 
@@ -201,6 +235,14 @@ class Machine(Protocol):
 
     def request_stop(self, job_id: str, generation: int, *, signal: str, grace_s: float) -> None:
         """Ask the trainer to save and exit; returns at once. Watch `poll` for the exit record."""
+        ...
+
+    def limit(self, job_id: str, generation: int, limit: GpuLimit) -> None:
+        """Have the GPUs limited, or left alone again; returns at once. What came of it is in `poll`.
+
+        They are as they were found once the trainer has ended, whatever becomes of the agent. Nothing happens when the
+        generation has ended.
+        """
         ...
 
     def checkpoints(self, job_id: str) -> list[Checkpoint]:

@@ -11,6 +11,7 @@ from gacli.store.instances import Instances
 from gacli.store.jobs import Jobs
 from gacli.store.journal import Journal
 from gacli.store.ledger import Ledger
+from gacli.store.limits import Limits
 from gacli.store.placements import Placements
 
 
@@ -26,6 +27,7 @@ class Store:
         self.ledger = Ledger(self.database)
         self.devices = Devices(self.database)
         self.journal = Journal(self.database)
+        self.limits = Limits(self.database)
         self.transaction = self.database.transaction
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from gacli.views import formatting as fmt
 from gacli.views.placement_stages import Underway
 from gacli.views.summary_text import summary_lines
 from gacli.views.throttle import CarbonChanges, Every
-from gacli.views.wording import step_amount, step_label
+from gacli.views.wording import limit_text, step_amount, step_label
 
 # Real seconds between two lines about the same thing that merely goes on, and between two words of routine saves.
 _PROGRESS_S = 10.0
@@ -63,6 +63,7 @@ class Lines:
             "carbon": self._intensities,
             "decision": self._decision,
             "command": self._command,
+            "limit": self._limit,
             "warning": self._notice,
             "error": self._notice,
             "note": self._notice,
@@ -192,6 +193,9 @@ class Lines:
     def _command(self, event: Event, body: Mapping[str, Any]) -> Iterable[str]:
         site = f" {body['site']}" if body["site"] else ""
         yield f"ga {body['verb']}{site}: {body['outcome']}"
+
+    def _limit(self, event: Event, body: Mapping[str, Any]) -> Iterable[str]:
+        yield limit_text(body)
 
     def _notice(self, event: Event, body: Mapping[str, Any]) -> Iterable[str]:
         yield body["message"] if event.kind == "note" else f"{event.kind}: {body['message']}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gacli.core.carbon import Quality, Signal
 from gacli.ports.machine import StepProgress
@@ -65,3 +66,27 @@ def basis(emissions: Emissions, signals: Sequence[Signal]) -> str:
     if emissions.extrapolated_percent > 0:
         words.append(f"last known value held {fmt.percent(emissions.extrapolated_percent)}")
     return " · ".join(words)
+
+
+def limit_text(body: Mapping[str, Any]) -> str:
+    """What came of a limit of GPUs, from its event: `gpu0, gpu1: 250 W (of 100 to 300 W; was 300 W)`."""
+    if body["refused"]:
+        return f"GPUs are not limited: {body['refused']}"
+    if not body["gpus"]:
+        return "GPUs: no limit"
+    groups: dict[str, list[str]] = {}
+    for gpu in body["gpus"]:
+        groups.setdefault(_limited(gpu, lifted=body["limit_id"] is None), []).append(gpu["device"])
+    return "; ".join(f"{', '.join(devices)}: {words}" for words, devices in groups.items())
+
+
+def _limited(gpu: Mapping[str, Any], *, lifted: bool) -> str:
+    if gpu["refused"]:
+        return f"cannot be limited ({gpu['refused']})"
+    value, unit = (gpu["clock_mhz"], "MHz") if gpu["clock_mhz"] is not None else (gpu["power_w"], "W")
+    now = "clocks are free" if value is None else f"{value:g} {unit}"
+    if lifted:
+        return f"{now} again"
+    known = [] if gpu["low"] is None else [f"of {gpu['low']:g} to {gpu['high']:g} {unit}"]
+    known += [] if gpu["was_w"] is None else [f"was {gpu['was_w']:g} W"]
+    return now + (f" ({'; '.join(known)})" if known else "")

@@ -18,6 +18,7 @@ from ga_playbooks.checkpoints import holds
 from ga_playbooks.fake_trainer import Faults, ModelledRun, TrainerModel
 from ga_playbooks.messages import PollAnswer, parse_poll
 from gacli.core.job import Checkpoint
+from gacli.core.limits import GpuLimit
 from gacli.errors import (
     CheckpointInvalid,
     DiskFull,
@@ -138,6 +139,13 @@ class FakeMachine(Machine):
         if run is None:
             raise GaError(f"{self._label}: stopping generation {generation}: it was never started here")
         run.request_stop(self._clock.epoch_s(), signal_name=signal, grace_s=grace_s)
+
+    @override
+    def limit(self, job_id: str, generation: int, limit: GpuLimit) -> None:
+        run = self._job(job_id).runs.get(generation)
+        if run is None:
+            raise GaError(f"{self._label}: limiting generation {generation}: it was never started here")
+        run.limit(limit)
 
     @override
     def checkpoints(self, job_id: str) -> list[Checkpoint]:

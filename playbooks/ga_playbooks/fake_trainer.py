@@ -13,11 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ga_playbooks.messages import ExitMessage
+from gacli.core.limits import GpuLimit
 from gacli.ports.machine import StartSpec
 
 STOPPED = 75
 """The exit code of a script that has saved and left because it was asked to."""
 
+_GPU_W = 300.0
 _LEAP_S = 1e-6  # times are sums of many floats: what is this close is now
 
 
@@ -55,6 +57,7 @@ class Faults:
     preempted_at_s: float | None = None
     crash_at_step: int | None = None
     corrupt_checkpoints: bool = False
+    limits_refused: str = ""
     hidden_from_peers: bool = False
     cut_arrivals: int = 0
     corrupt_arrivals: int = 0
@@ -83,7 +86,10 @@ class ModelledRun:
         self._stopped_because = ""
         self._deadline_s = math.inf
         self._heard_s = self.started_s
-        self._record("start", {"generation": self.spec.generation, "site": self.spec.site, "gpus": 0, "pid": 1})
+        self._limited: GpuLimit | None = None
+        self._record("start", {"generation": self.spec.generation, "site": self.spec.site, "gpus": 1, "pid": 1})
+        if self.spec.limit is not None:
+            self.limit(self.spec.limit)
 
     @property
     def log(self) -> bytes:
@@ -112,6 +118,20 @@ class ModelledRun:
     def heard(self, at_s: float) -> None:
         """The lease runs from there."""
         self._heard_s = max(self._heard_s, at_s)
+
+    def limit(self, limit: GpuLimit) -> None:
+        """Of one GPU that takes any limit. Asking again changes nothing; what it draws stays as the site says."""
+        if self.exit is None and limit != self._limited:
+            self._limited = limit
+            gpu: dict[str, object] = {"device": "gpu0", "refused": self.faults.limits_refused}
+            if not self.faults.limits_refused:
+                gpu.update(power_w=limit.power_w or _GPU_W, clock_mhz=limit.clock_mhz, was_w=_GPU_W)
+            self._record("limit", {"limit": limit.limit_id, "gpus": [gpu], "refused": ""})
+
+    def _put_back(self) -> None:
+        if self._limited is not None and not self._limited.off and not self.faults.limits_refused:
+            gpu = {"device": "gpu0", "power_w": _GPU_W, "refused": ""}
+            self._record("limit", {"limit": None, "gpus": [gpu], "refused": ""})
 
     def _ask(self, signal_name: str, grace_s: float, because: str = "") -> None:
         self._stopped_because = because
@@ -211,6 +231,7 @@ class ModelledRun:
 
     def _leave(self, *, exit_code: int | None = None, killed_by: int | None = None, complete: bool = False) -> None:
         self._base_step = self._step()
+        self._put_back()
         self.exit = ExitMessage(
             generation=self.spec.generation,
             exit_code=exit_code,

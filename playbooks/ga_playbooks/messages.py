@@ -15,6 +15,8 @@ from gacli.ports.machine import (
     CheckpointSaved,
     EnergyPart,
     ExitRecord,
+    LimitedGpu,
+    LimitOutcome,
     MachineStatus,
     Poll,
     PowerSample,
@@ -163,6 +165,27 @@ class SavedLine(Message):
     duration_s: Amount
 
 
+class LimitedGpuLine(Message):
+    device: Annotated[str, Field(pattern="^gpu[0-9]+$")]
+    power_w: Amount | None = None
+    clock_mhz: Count | None = None
+    low: Amount | None = None
+    high: Amount | None = None
+    was_w: Amount | None = None
+    refused: str = ""
+
+    def gpu(self) -> LimitedGpu:
+        return LimitedGpu(**dict(self))
+
+
+class LimitLine(Message):
+    seq: Seq
+    t: float
+    limit: int | None
+    gpus: list[LimitedGpuLine]
+    refused: str
+
+
 def parse_poll(answers: Sequence[PollAnswer], *, where: str) -> Poll:
     """One poll from its parts in order (the agent sends long telemetry in pieces); the last part's status holds.
 
@@ -171,6 +194,7 @@ def parse_poll(answers: Sequence[PollAnswer], *, where: str) -> Poll:
     power: list[PowerSample] = []
     progress: list[ProgressRecord] = []
     saved: list[CheckpointSaved] = []
+    limits: list[LimitOutcome] = []
     raw = [line for answer in answers for line in answer.records]
     for line in raw:
         try:
@@ -181,6 +205,8 @@ def parse_poll(answers: Sequence[PollAnswer], *, where: str) -> Poll:
                 progress.append(_progress(ProgressLine.model_validate_json(line)))
             elif kind == "saved":
                 saved.append(_saved(SavedLine.model_validate_json(line)))
+            elif kind == "limit":
+                limits.append(_limit(LimitLine.model_validate_json(line)))
         except (ValidationError, ValueError, KeyError, TypeError) as problem:
             raise GaError(f"{where}: expected a telemetry record, found {line[:300]!r}: {problem}") from problem
     last = answers[-1]
@@ -193,7 +219,14 @@ def parse_poll(answers: Sequence[PollAnswer], *, where: str) -> Poll:
         clock_s=last.clock_s,
         preemption_at_s=last.preemption_at_s,
     )
-    return Poll(status=status, power=tuple(power), progress=tuple(progress), checkpoints=tuple(saved), raw=tuple(raw))
+    return Poll(
+        status=status,
+        power=tuple(power),
+        progress=tuple(progress),
+        checkpoints=tuple(saved),
+        limits=tuple(limits),
+        raw=tuple(raw),
+    )
 
 
 def _power(line: PowerLine) -> PowerSample:
@@ -231,4 +264,14 @@ def _saved(line: SavedLine) -> CheckpointSaved:
         step=line.step,
         size_bytes=line.bytes,
         duration_s=line.duration_s,
+    )
+
+
+def _limit(line: LimitLine) -> LimitOutcome:
+    return LimitOutcome(
+        seq=line.seq,
+        at_s=line.t,
+        limit_id=line.limit,
+        gpus=tuple(gpu.gpu() for gpu in line.gpus),
+        refused=line.refused,
     )

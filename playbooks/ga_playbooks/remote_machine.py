@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from ga_playbooks import checkpoints, prepare, supervise, teardown, transfers
 from gacli.core.job import Checkpoint
+from gacli.core.limits import GpuLimit
 from gacli.ports.host import Host, PeerAddress
 from gacli.ports.machine import Machine, Offer, OnStep, Poll, StartSpec, WorkSpec
 
@@ -34,6 +35,10 @@ class RemoteMachine(Machine):
     @override
     def request_stop(self, job_id: str, generation: int, *, signal: str, grace_s: float) -> None:
         supervise.request_stop(self._host, job_id, generation, signal=signal, grace_s=grace_s)
+
+    @override
+    def limit(self, job_id: str, generation: int, limit: GpuLimit) -> None:
+        supervise.limit(self._host, job_id, generation, limit)
 
     @override
     def checkpoints(self, job_id: str) -> list[Checkpoint]:

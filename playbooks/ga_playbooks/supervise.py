@@ -8,6 +8,7 @@ import binascii
 from ga_playbooks.ask import ask
 from ga_playbooks.layout import JobFolder, checkpoint_folder
 from ga_playbooks.messages import Done, LogsAnswer, PollAnswer, parse_poll
+from gacli.core.limits import GpuLimit
 from gacli.errors import GaError
 from gacli.ports.host import Host
 from gacli.ports.machine import Poll, StartSpec, WorkSpec
@@ -35,6 +36,7 @@ def start(host: Host, work: WorkSpec, spec: StartSpec) -> None:
             "grace_s": spec.grace_s,
             "sample_s": spec.sample_s,
             "lease_s": spec.lease_s,
+            "limit": None if spec.limit is None else _limit(spec.limit),
             "power": {"idle_w": spec.power.idle_w, "busy_w": spec.power.busy_w, "stated": spec.power.stated},
             "epoch_s": spec.epoch_s,
         },
@@ -58,6 +60,17 @@ def request_stop(host: Host, job_id: str, generation: int, *, signal: str, grace
     """Have the trainer asked to save and exit within the grace period; returns at once."""
     arguments = ["--generation", str(generation), "--signal", signal, "--grace-s", repr(grace_s)]
     ask(host, JobFolder(job_id), "stop", *arguments, expect=Done, what=f"stopping generation {generation}")
+
+
+def limit(host: Host, job_id: str, generation: int, limit: GpuLimit) -> None:
+    """Have the agent limit the GPUs; returns at once."""
+    what = f"limiting the GPUs of generation {generation}"
+    arguments = ["--generation", str(generation)]
+    ask(host, JobFolder(job_id), "limit", *arguments, expect=Done, stdin=_limit(limit), what=what)
+
+
+def _limit(limit: GpuLimit) -> dict[str, object]:
+    return {"limit": limit.limit_id, "power_w": limit.power_w, "clock_mhz": limit.clock_mhz}
 
 
 def logs(host: Host, job_id: str, generation: int, offset: int, limit: int) -> bytes:

@@ -20,6 +20,7 @@ from typing_extensions import override
 from ga_playbooks.fake_machine import FakeMachine
 from ga_playbooks.fake_trainer import ModelledRun
 from gacli.core.job import Checkpoint, JobState
+from gacli.core.limits import GpuLimit
 from gacli.core.site import Site
 from gacli.ports.host import PeerAddress
 from gacli.ports.machine import Machine, Offer, OnStep, StartSpec, WorkSpec
@@ -101,6 +102,10 @@ class CrashingMachine(FakeMachine):
             "request_stop",
             lambda: super(CrashingMachine, self).request_stop(job_id, generation, signal=signal, grace_s=grace_s),
         )
+
+    @override
+    def limit(self, job_id: str, generation: int, limit: GpuLimit) -> None:
+        self._around("limit", lambda: super(CrashingMachine, self).limit(job_id, generation, limit))
 
     @override
     def fetch_checkpoint(self, job_id: str, checkpoint: Checkpoint, into: Path, on_step: OnStep) -> None:

@@ -53,6 +53,10 @@ class Gpu:
     starts at 0 again. wedged_at_s: from then on no call comes back. lost_at_s: when it falls off the bus. refused:
     questions (`energy`, `power`, `utilisation`, `handle`) with the error that they are answered with. mig: None where
     the GPU cannot be divided.
+
+    Its settings: limit_w, of range_w; clocks_mhz: what its graphics clock may be locked to, locked_mhz: what it is.
+    `set_limit`, `set_clocks` in `refused` are those that only root may do. settings: a file that holds what was set, so
+    that all processes of a machine see the same GPU; without one each sees its own.
     """
 
     power_w: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 300.0)])
@@ -63,6 +67,24 @@ class Gpu:
     wedged_at_s: float | None = None
     lost_at_s: float | None = None
     refused: dict[str, int] = field(default_factory=dict)
+    limit_w: float = 300.0
+    range_w: tuple[float, float] = (100.0, 350.0)
+    clocks_mhz: tuple[int, ...] = (210, 810, 1200, 1410)
+    locked_mhz: tuple[int, int] | None = None
+    settings: str | None = None
+
+    def seen(self) -> Gpu:
+        """With what was set by any process."""
+        if self.settings is not None and Path(self.settings).exists():
+            told = json.loads(Path(self.settings).read_text())
+            self.limit_w = told["limit_w"]
+            self.locked_mhz = None if told["locked_mhz"] is None else tuple(told["locked_mhz"])
+        return self
+
+    def keep(self) -> None:
+        if self.settings is not None:
+            told = {"limit_w": self.limit_w, "locked_mhz": self.locked_mhz}
+            Path(self.settings).write_text(json.dumps(told))
 
     def used_j(self, since_s: float, until_s: float) -> float:
         """What it really uses between two instants."""
@@ -146,6 +168,45 @@ class Nvml:
             raise NVMLError(NVML_ERROR_NOT_SUPPORTED)
         mode = NVML_DEVICE_MIG_ENABLE if gpu.mig else NVML_DEVICE_MIG_DISABLE
         return [mode, mode]
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        self._asked(handle, "uuid")
+        return f"GPU-{handle:08d}"
+
+    def nvmlDeviceGetPowerManagementLimit(self, handle: int) -> int:
+        return round(self._asked(handle, "limit").seen().limit_w * 1000)
+
+    def nvmlDeviceGetPowerManagementLimitConstraints(self, handle: int) -> list[int]:
+        return [round(bound_w * 1000) for bound_w in self._asked(handle, "limit").range_w]
+
+    def nvmlDeviceSetPowerManagementLimit(self, handle: int, limit: int) -> None:
+        gpu = self._asked(handle, "set_limit").seen()
+        if not gpu.range_w[0] <= limit / 1000 <= gpu.range_w[1]:
+            raise NVMLError(NVML_ERROR_INVALID_ARGUMENT)
+        gpu.limit_w = limit / 1000
+        gpu.keep()
+
+    def nvmlDeviceGetSupportedMemoryClocks(self, handle: int) -> list[int]:
+        self._asked(handle, "clocks")
+        return [1215, 810]
+
+    def nvmlDeviceGetSupportedGraphicsClocks(self, handle: int, memory_clock_mhz: int) -> list[int]:
+        gpu = self._asked(handle, "clocks")
+        if memory_clock_mhz not in (1215, 810):
+            raise NVMLError(NVML_ERROR_INVALID_ARGUMENT)
+        return sorted(gpu.clocks_mhz if memory_clock_mhz == 1215 else gpu.clocks_mhz[:2], reverse=True)
+
+    def nvmlDeviceSetGpuLockedClocks(self, handle: int, low: int, high: int) -> None:
+        gpu = self._asked(handle, "set_clocks").seen()
+        if not gpu.clocks_mhz[0] <= low <= high <= gpu.clocks_mhz[-1]:
+            raise NVMLError(NVML_ERROR_INVALID_ARGUMENT)
+        gpu.locked_mhz = (low, high)
+        gpu.keep()
+
+    def nvmlDeviceResetGpuLockedClocks(self, handle: int) -> None:
+        gpu = self._asked(handle, "set_clocks").seen()
+        gpu.locked_mhz = None
+        gpu.keep()
 
     def _initialised(self) -> None:
         if not self.users:

@@ -20,6 +20,8 @@ usage: agent.pyz VERB [NAME] --job-dir DIR [options]
 launch, setup                  read what to do as JSON from standard input
 poll                           --generation N  --after SEQ  --limit BYTES  --heard-s S
 stop                           --generation N  --signal NAME  --grace-s S
+limit                          --generation N; read what is asked for from standard input
+unlimit                        when standard input ends
 logs                           --generation N  --offset BYTES  --limit BYTES
 end, checkpoints
 manifest NAME, verify NAME     NAME is a checkpoint
@@ -89,6 +91,18 @@ def stop(call: Call) -> Json:
     from . import stopping
 
     return stopping.stop(call.job_dir, call.generation, call.signal, call.grace_s)
+
+
+def limit(call: Call) -> Json:
+    from . import limiting
+
+    return limiting.request_limit(call.job_dir, call.generation, json.load(sys.stdin))
+
+
+def unlimit(call: Call) -> Json:
+    from . import unlimiting
+
+    return unlimiting.unlimit(call.job_dir)
 
 
 def logs(call: Call) -> Json:
@@ -184,7 +198,7 @@ def revoke(call: Call) -> Json:
 VERBS: Dict[str, Callable[[Call], Json]] = {
     verb.__name__: verb
     for verb in (
-        *(launch, poll, stop, logs, end, setup, checkpoints, manifest, verify, receive, accept),
+        *(launch, poll, stop, limit, unlimit, logs, end, setup, checkpoints, manifest, verify, receive, accept),
         *(offer, admit, incoming, push, pushing, settle, revoke),
     )
 }

@@ -14,6 +14,7 @@ from .members import members, members_of
 from .processes import Process, is_alive
 from .signalling import kill_until_gone, send
 from .transfers import end_transfers
+from .unlimiting import put_back
 
 
 def end(job_dir: str) -> Json:
@@ -42,4 +43,5 @@ def end(job_dir: str) -> Json:
     for known in supervisors:
         if is_alive(known):
             send([known["pid"]], signal.SIGKILL)
+    put_back(job_dir)
     return {"ok": False, "error": "still_running", "detail": "%d processes" % left} if left else {"ok": True}

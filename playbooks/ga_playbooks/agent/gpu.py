@@ -39,6 +39,8 @@ def number(cell: str) -> Optional[float]:
 class SmiSource:
     """All GPUs, by their power: the program does not print the energy counter."""
 
+    binding = None  # of NVML, which alone can set anything
+
     def meter(self, index: int) -> str:
         return "nvidia-smi"
 

@@ -19,7 +19,8 @@ OPENING_S = 20.0
 
 
 class GpuMeter:
-    """source: `read()` gives a reading for each GPU (none at all: it failed), `meter(index)` what that is called.
+    """source: `read()` gives a reading for each GPU (none at all: it failed), `meter(index)` what that is called,
+    `binding` NVML's where it reads through that.
 
     patience_s: how long a sample waits for a reading of its own; 0: it does with those that come `every_s`.
     """
@@ -34,6 +35,10 @@ class GpuMeter:
         self.tallies = [Tally(max(STALE_S, 3 * every_s)) for _ in first]
         self.store(first)
         self.works = any(tally.read_at_s is not None for tally in self.tallies)
+
+    @property
+    def binding(self) -> Any:
+        return self.source.binding
 
     @property
     def percent(self) -> Optional[float]:

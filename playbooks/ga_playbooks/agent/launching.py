@@ -17,6 +17,7 @@ from .locking import open_lock, take_lock
 from .lost import write_lost
 from .supervisor import Supervisor
 from .transfers import end_transfers
+from .unlimiting import put_back
 
 
 def launch(job_dir: str, spec: Json) -> Json:
@@ -43,6 +44,7 @@ def launch(job_dir: str, spec: Json) -> Json:
     write_json(run.path("spec.json"), {key: value for key, value in spec.items() if key != "env"})
 
     def work(report: Callable[[Json], None]) -> None:
+        put_back(job_dir)
         try:
             supervisor = Supervisor(run, spec, clock, lock, gpus)
             supervisor.start()

@@ -95,6 +95,7 @@ class NvmlSource:
     def __init__(self, binding: Any, tell: Tell) -> None:
         """Raises the binding's NVMLError when the driver cannot be talked to."""
         binding.nvmlInit()
+        self.binding = binding
         self.gpus = [NvmlGpu(binding, index, tell) for index in range(binding.nvmlDeviceGetCount())]
 
     def meter(self, index: int) -> str:

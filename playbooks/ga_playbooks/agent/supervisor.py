@@ -7,13 +7,14 @@ import math
 import os
 import subprocess
 import time
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from .clock import TICK_S, Clock
 from .files import Json, write_json
 from .guarding import post_guard
 from .layout import Run
 from .leases import Lease
+from .limiting import REQUEST, Limiting
 from .members import members
 from .notices import Notices
 from .power import open_meter
@@ -42,6 +43,7 @@ class Supervisor:
         self.notices = Notices(os.environ)
         self.lib = os.path.join(run.job_dir, "lib")
         self.meter = open_meter(spec["power"], gpus, self.sample_s, self.lib, once())
+        self.limiting = Limiting(run, self.meter.gpu.binding if self.meter.gpu else None, once())
         self.usage = Usage(run.folder)
         self.newest: Optional[Json] = None
         self.reported_s = -math.inf
@@ -74,6 +76,8 @@ class Supervisor:
         os.makedirs(environment["GA_CHECKPOINT_DIR"], exist_ok=True)
         with open(self.run.path("exit.reserve"), "wb") as file:
             file.write(EXIT_RESERVE)
+        if self.spec.get("limit"):
+            write_json(self.run.path(REQUEST), self.spec["limit"])
         me = identity(os.getpid())
         # Before the trainer: from here on, a free lock without an exit record means that the agent was lost.
         self.note({"agent": me, "trainer": None, "started_s": self.clock.now()})
@@ -119,6 +123,7 @@ class Supervisor:
                 self.trainer.returncode = status
                 return self.finish(status, usage.ru_utime + usage.ru_stime, now_s)
             self.read_progress(now_s)
+            self.tell_limits(self.limiting.step(), now_s)
             asked = self.stop.step() or self.stop_unasked(now_s)
             phase = "checkpoint" if self.stop.requested or self.saving else "train"
             if phase != self.phase or now_s - self.sampled_s >= self.sample_s:
@@ -128,6 +133,10 @@ class Supervisor:
                 self.telemetry.add(now_s, "stop", asked)
             self.telemetry.flush()
             time.sleep(TICK_S)
+
+    def tell_limits(self, outcomes: List[Json], now_s: float) -> None:
+        for outcome in outcomes:
+            self.telemetry.add(now_s, "limit", outcome)
 
     def stop_unasked(self, now_s: float) -> Optional[Json]:
         """What the trainer is asked by the agent alone: nobody may be there to do it."""
@@ -190,6 +199,7 @@ class Supervisor:
         self.read_progress(now_s, last=True)
         self.sample(now_s, cpu_s)
         kill_until_gone(lambda: members(self.run.folder, self.trainer.pid))
+        self.tell_limits(self.limiting.close(), now_s)
         record = {
             "generation": self.run.generation,
             "exit_code": None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
