@@ -65,12 +65,9 @@ def report(
     form = form_of(as_json=as_json, as_csv=as_csv)
     files = {"--html": html, "--charts": charts, "--codecarbon": codecarbon}
     asked = [option for option, path in files.items() if path is not None]
-    if chart_format not in _FORMATS:
-        raise ConfigError(f'--format: expected {" or ".join(_FORMATS)}, found "{chart_format}"')
-    if embodied not in _SWITCH:
-        raise ConfigError(f'--embodied: expected {" or ".join(_SWITCH)}, found "{embodied}"')
-    if scope is not None and scope not in _SCOPES:
-        raise ConfigError(f'--scope: expected {" or ".join(_SCOPES)}, found "{scope}"')
+    _one_of("--format", chart_format, _FORMATS)
+    _one_of("--embodied", embodied, _SWITCH)
+    _one_of("--scope", scope, _SCOPES)
     again = [option for option, value in {"--pue": pue, "--source": source, "--scope": scope}.items() if value]
     if since is not None:
         of_one = [*asked, *again, *(["--embodied"] if embodied == "off" else [])]
@@ -84,12 +81,14 @@ def report(
     _require_charts(asked)
     _, store = open_store()
     record = find_job(store, job)
-    if asked or not as_csv:
+    if codecarbon is not None:
+        _write_codecarbon(store, record, codecarbon)
+    if html or charts or as_json or not (asked or as_csv):
         read = _read(store, record, embodied=embodied == "on")
         if again:
             read = _recomputed(store, record, read, pue=pue or [], source=source, scope=scope)
-        if asked:
-            _write(store, record, read, html=html, charts=charts, chart_format=chart_format, codecarbon=codecarbon)
+        if html or charts:
+            _write(store, record, read, html=html, charts=charts, chart_format=chart_format)
         if as_json or not (asked or as_csv):
             from gacli.views.report import print_report
 
@@ -110,6 +109,11 @@ def metrics(
     _, store = open_store()
     jobs = store.jobs.all() if job is None else [find_job(store, job)]
     print(metrics_text(store, jobs, _sites_or_none), end="")
+
+
+def _one_of(option: str, found: str | None, words: Sequence[str]) -> None:
+    if found is not None and found not in words:
+        raise ConfigError(f'{option}: expected {" or ".join(words)}, found "{found}"')
 
 
 def _print_overview(since_s: float, form: Form) -> None:
@@ -211,20 +215,18 @@ def _write(
     html: Path | None,
     charts: Path | None,
     chart_format: str,
-    codecarbon: Path | None,
 ) -> None:
     """What was asked for, each said on stderr."""
     from gacli.engine.accounted import read_accounted
     from gacli.views.charts.data import read_chart_data
 
-    accounted, now = read_accounted(store, job.job_id), _now_of(job)
-    data = read_chart_data(store, read, _sites_of(job), accounted)
+    data = read_chart_data(store, read, _sites_of(job), read_accounted(store, job.job_id))
     written: list[Path] = []
     if html is not None:
         from gacli.views.report_html import report_page
 
         try:
-            html.write_text(report_page(read, job, data, now), encoding="utf-8")
+            html.write_text(report_page(read, job, data, _now_of(job)), encoding="utf-8")
         except OSError as error:
             raise GaError(f"{html}: the report cannot be written: {error.strerror}") from error
         written.append(html)
@@ -234,13 +236,17 @@ def _write(
         if data is None:
             raise GaError(f"{charts}: {job.job_id} has used no energy yet: there is nothing to draw")
         written += write_charts(data, charts, chart_format)
-    if codecarbon is not None:
-        from gacli.views.codecarbon_csv import codecarbon_row, write_codecarbon
-
-        write_codecarbon(codecarbon, codecarbon_row(job, accounted, now))
-        written.append(codecarbon)
     for path in written:
         typer.echo(f"{path} was written", err=True)
+
+
+def _write_codecarbon(store: Store, job: JobRecord, path: Path) -> None:
+    from gacli.engine.accounted import read_accounted
+    from gacli.views.codecarbon_csv import codecarbon_row, write_codecarbon
+
+    accounted, devices = read_accounted(store, job.job_id), store.devices.of_job(job.job_id)
+    write_codecarbon(path, codecarbon_row(job, accounted, devices, _now_of(job)))
+    typer.echo(f"{path} was written", err=True)
 
 
 def _sites_of(job: JobRecord) -> tuple[Site, ...]:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gacli.core.basis import Accounted
-from gacli.core.energy import JOULES_PER_KWH
+from gacli.core.energy import JOULES_PER_KWH, EmissionInterval
 from gacli.errors import GaError
+from gacli.store.devices import DeviceEnergy
 from gacli.store.jobs import JobRecord
 from gacli.views import formatting as fmt
 
@@ -23,12 +24,18 @@ COLUMNS = (
     "tracking_mode", "cpu_utilization_percent", "gpu_utilization_percent", "ram_utilization_percent", "ram_used_gb",
     "on_cloud", "pue", "wue",
 )  # fmt: skip
+_ENERGY_OF = {"cpu": "cpu_energy", "gpu": "gpu_energy", "dram": "ram_energy"}
 # Columns of version 3.3; a file with these is one of CodeCarbon's, of whatever version.
 _NEEDED = ("timestamp", "project_name", "run_id", "duration", "emissions", "energy_consumed")
 
 
-def codecarbon_row(job: JobRecord, accounted: Sequence[Accounted], now: datetime) -> dict[str, object]:
-    """CodeCarbon's units: s, kg, kg/s, kWh with PUE. What ga does not know is empty. now: on the job's clock."""
+def codecarbon_row(
+    job: JobRecord, accounted: Sequence[Accounted], devices: Sequence[DeviceEnergy], now: datetime
+) -> dict[str, object]:
+    """CodeCarbon's units: s, kg, kg/s, kWh with PUE. What ga does not know is empty. now: on the job's clock.
+
+    Energy by device leaves out what only the whole machine is known of: it is in `energy_consumed` alone.
+    """
     emissions = [one.emission for one in accounted]
     start = min((part.energy.start for part in emissions), default=now)
     end = max((part.energy.end for part in emissions), default=now)
@@ -44,6 +51,7 @@ def codecarbon_row(job: JobRecord, accounted: Sequence[Accounted], now: datetime
         "duration": duration_s,
         "emissions": emissions_g / 1e3,
         "emissions_rate": emissions_g / 1e3 / duration_s if duration_s > 0 else 0.0,
+        **_by_device(emissions, devices),
         "energy_consumed": facility_j / JOULES_PER_KWH,
         "region": "+".join(dict.fromkeys(part.zone for part in emissions)),
         "cloud_region": "+".join(dict.fromkeys(fmt.plain(part.energy.site) for part in emissions)),
@@ -51,6 +59,21 @@ def codecarbon_row(job: JobRecord, accounted: Sequence[Accounted], now: datetime
         "pue": facility_j / energy_j if energy_j > 0 else None,
     }
     return {column: known.get(column) for column in COLUMNS}
+
+
+def _by_device(emissions: Sequence[EmissionInterval], devices: Sequence[DeviceEnergy]) -> dict[str, float]:
+    """Each at the mean PUE of its site."""
+    sums: dict[str, tuple[float, float]] = {}
+    for part in emissions:
+        energy_j, facility_j = sums.get(part.energy.site, (0.0, 0.0))
+        sums[part.energy.site] = (energy_j + part.energy.energy_j, facility_j + part.energy.energy_j * part.pue)
+    found: dict[str, float] = {}
+    for one in devices:
+        column = _ENERGY_OF.get(one.device.rstrip("0123456789"))
+        if column is not None and one.energy_j > 0:
+            energy_j, facility_j = sums[one.site]
+            found[column] = found.get(column, 0.0) + one.energy_j * (facility_j / energy_j) / JOULES_PER_KWH
+    return found
 
 
 def write_codecarbon(path: Path, row: Mapping[str, object]) -> None:

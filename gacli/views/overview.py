@@ -44,7 +44,7 @@ class Sum:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Saving:
+class SavingsSum:
     """Jobs with a baseline, all under the same signals: average and marginal figures are never added up."""
 
     signals: tuple[Signal, ...]
@@ -65,7 +65,7 @@ class Overview:
     sites: tuple[Sum, ...]
     zones: tuple[Sum, ...]
     total: Sum
-    savings: tuple[Saving, ...]
+    savings: tuple[SavingsSum, ...]
 
 
 def read_overview(
@@ -124,13 +124,13 @@ def _sum(name: str, zone: str, totals: Sequence[tuple[str, LedgerTotal]]) -> Sum
     )
 
 
-def _savings(rows: Sequence[JobRow]) -> tuple[Saving, ...]:
+def _savings(rows: Sequence[JobRow]) -> tuple[SavingsSum, ...]:
     groups: dict[tuple[tuple[Signal, ...], str], list[tuple[JobRow, Baseline]]] = {}
     for row in rows:
         if row.baseline is not None:
             groups.setdefault((row.basis.signals, row.baseline.policy), []).append((row, row.baseline))
     return tuple(
-        Saving(
+        SavingsSum(
             signals=signals,
             policy=policy,
             jobs=len(group),

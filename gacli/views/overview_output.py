@@ -15,7 +15,7 @@ from gacli.store.database import to_text
 from gacli.views import formatting as fmt
 from gacli.views.accounted import basis_words
 from gacli.views.job_panel import STATE_STYLE
-from gacli.views.overview import JobRow, Overview, Saving, Sum, job_sum
+from gacli.views.overview import JobRow, Overview, SavingsSum, Sum, job_sum
 from gacli.views.section import columns
 
 _ONLY_JOBS = (
@@ -110,7 +110,7 @@ def overview_rows(overview: Overview) -> Iterator[dict[str, object]]:
             yield _csv_row(by, one, {})
 
 
-def _claim(saving: Saving) -> str:
+def _claim(saving: SavingsSum) -> str:
     saved_g = saving.baseline_g - saving.emissions_g
     percent = saved_percent(saving.baseline_g, saving.emissions_g)
     share = "" if percent is None else f" ({fmt.percent(abs(percent))})"

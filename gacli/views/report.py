@@ -14,6 +14,7 @@ from gacli.core.placement import PlacementState
 from gacli.views import formatting as fmt
 from gacli.views.accounted import basis_words
 from gacli.views.baselines import baseline_notes, baseline_rows
+from gacli.views.devices import device_rows
 from gacli.views.emissions_panel import emissions_panel
 from gacli.views.estimates import estimate_lines
 from gacli.views.recomputed import Recomputation, assumption_words, recomputed_note, recomputed_rows
@@ -44,6 +45,8 @@ def report_tables(report: Report, width: int) -> Group:
         parts.append(Text(words, style="dim"))
     if power := _mean_power(report):
         parts.append(Text(power, style="dim"))
+    if any(one.device != "host" for one in report.devices):
+        parts += _titled("energy by device", _devices(report))
     parts += _titled("baselines", _baselines(report) if len(report.baselines.savings) > 1 else None)
     parts += [Text(note, style="dim") for note in baseline_notes(report.baselines)]
     if lines := estimate_lines(report.estimates):
@@ -69,6 +72,13 @@ def _mean_power(report: Report) -> str:
     training = [total for total in report.emissions.account.totals if total.phase is Phase.TRAIN]
     time_s = sum(total.time_s for total in training)
     return f"mean power while training: {fmt.power(sum(t.energy_j for t in training) / time_s)}" if time_s else ""
+
+
+def _devices(report: Report) -> Table:
+    table = _figures(("device", "by"), ("energy", "share"))
+    for row in device_rows(report.devices):
+        table.add_row(*row)
+    return table
 
 
 def _baselines(report: Report) -> Table:

@@ -21,10 +21,12 @@ from gacli.engine.estimates import Estimates, estimates_of
 from gacli.engine.summary import summary_of
 from gacli.store import Store
 from gacli.store.database import to_text
+from gacli.store.devices import DeviceEnergy
 from gacli.store.jobs import GenerationRecord
 from gacli.store.journal import Event
 from gacli.store.placements import PlacementRecord, Purpose
 from gacli.views.baselines import baselines_json
+from gacli.views.devices import devices_json
 from gacli.views.emissions import Emissions, read_emissions
 from gacli.views.estimates import estimates_json
 from gacli.views.recomputed import Recomputation, recomputed_json
@@ -65,6 +67,7 @@ class Report:
     scale: float
     summary: Mapping[str, object]
     emissions: Emissions
+    devices: tuple[DeviceEnergy, ...]
     baselines: Baselines
     basis: Basis
     estimates: Estimates
@@ -108,6 +111,7 @@ def read_report(
         scale=job.clock_scale,
         summary=summary_of(store, sites, job_id),
         emissions=emissions,
+        devices=tuple(store.devices.of_job(job_id)),
         baselines=baselines_of(store, sites, job_id, emissions.account),
         basis=basis_of(accounted),
         estimates=estimates_of(store, sites, job_id, accounted, hardware, assumptions),
@@ -126,6 +130,7 @@ def report_json(report: Report) -> dict[str, object]:
         "event": "report",
         "quality_percent": {quality.value: share for quality, share in report.emissions.quality_percent.items()},
         "extrapolated_percent": report.emissions.extrapolated_percent,
+        "devices": devices_json(report.devices),
         "baselines": baselines_json(report.baselines),
         **estimates_json(report.estimates),
         "recomputed": None if report.recomputed is None else recomputed_json(report.recomputed),

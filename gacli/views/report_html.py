@@ -18,6 +18,7 @@ from gacli.views.accounted import basis_words
 from gacli.views.baselines import WHAT_THEY_ARE, baseline_notes, baseline_rows
 from gacli.views.charts.catalogue import charts_of, inline_svg
 from gacli.views.charts.data import ChartData
+from gacli.views.devices import device_rows
 from gacli.views.estimates import embodied_sources, embodied_words, network_words, sci_note
 from gacli.views.recomputed import assumption_words, recomputed_note, recomputed_rows
 from gacli.views.report_data import Report
@@ -36,6 +37,7 @@ def report_page(report: Report, job: JobRecord, charts: ChartData | None, now: d
         *_section("Baselines", _baselines(report)),
         *_section("Recomputed under other assumptions", _recomputed(report)),
         *_section("Sites and phases", _phases(report)),
+        *_section("Energy by device", _devices(report)),
         *_section("Apart from all this: estimates", _estimates(report)),
         *_section("Emissions per unit of work", _per_unit(report)),
         *_section("Placements", _placements(report)),
@@ -146,6 +148,11 @@ def _phases(report: Report) -> str:
     return _table(
         columns, rows, caption="Energy is IT energy. Intensity: emissions over IT energy, in g/kWh, PUE included."
     )
+
+
+def _devices(report: Report) -> str:
+    columns = (("device", _SHORT), ("metered by", _SHORT), ("energy", _NUMBER), ("share", _NUMBER))
+    return _table(columns, list(device_rows(report.devices)), caption="IT energy; its sum is that of the phases.")
 
 
 def _figures(totals: Sequence[LedgerTotal]) -> tuple[str, str, str, str, str]:

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from support.viewed_job import JOB, Run, at, finished, started
 
+from gacli.core.energy import Phase
 from gacli.engine.accounted import read_accounted
 from gacli.errors import GaError
+from gacli.ports.machine import EnergyPart
 from gacli.views.codecarbon_csv import COLUMNS, codecarbon_row, write_codecarbon
 from gacli.views.emissions import read_emissions
 
 
 def _row(run: Run) -> dict[str, object]:
-    return codecarbon_row(run.store.jobs.get(JOB), read_accounted(run.store, JOB), at(40))
+    devices = run.store.devices.of_job(JOB)
+    return codecarbon_row(run.store.jobs.get(JOB), read_accounted(run.store, JOB), devices, at(40))
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -38,6 +41,23 @@ def test_its_units() -> None:
     assert (row["project_name"], row["run_id"], row["timestamp"]) == ("digits", JOB, "2024-06-04T04:00:00")
     assert (row["region"], row["cloud_region"]) == ("DE+US-NW-PACW", "frankfurt+oregon")
     assert row["cpu_energy"] is None
+
+
+def test_energy_by_device_has_the_pue_of_its_site() -> None:
+    run = Run()
+    finished(run)
+    instances = run.store.instances.of_job(JOB, gone=True)
+    for instance in instances:
+        parts = [
+            EnergyPart(device=device, energy_j=energy_j, meter="x", uncertainty="counter")
+            for device, energy_j in {"gpu0": 3.6e6, "gpu10": 7.2e6, "cpu": 1.8e6, "dram": 0.0, "host": 9e9}.items()
+        ]
+        run.store.devices.add(JOB, instance.instance_id, 1, Phase.TRAIN, parts)
+    pues = [{"frankfurt": 1.25, "oregon": 1.2}[instance.site] for instance in instances]
+    row = _row(run)
+    assert row["gpu_energy"] == pytest.approx(3.0 * sum(pues))
+    assert row["cpu_energy"] == pytest.approx(0.5 * sum(pues))
+    assert row["ram_energy"] is None
 
 
 def test_a_new_file_and_the_same_job_again(tmp_path: Path) -> None:
