@@ -107,6 +107,30 @@ def test_accounted_again_beside_the_record(ga: Ga) -> None:
     assert "a recomputation, not the record" in said
 
 
+def test_accounted_again_by_what_leaves_the_stacks(ga: Ga, tmp_path: Path) -> None:
+    store = Store(ga.state / "ga.db")
+    document = json.loads(store.jobs.get(JOB).config_text)
+    store.close()
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    for zone, direct in {
+        site["zone"]: direct for site, direct in zip(document["sites"], (400, 20, 0), strict=False)
+    }.items():
+        rows = [f"2024-06-01 {hour:02d}:00:00,{zone},{direct},500" for hour in range(24)]
+        unit = "gCO₂eq/kWh"
+        header = f"Datetime (UTC),Zone id,Carbon intensity {unit} (direct),Carbon intensity {unit} (Life cycle)"
+        (traces / f"{zone}.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    document["carbon"] = {"source": "trace", "folder": str(traces)}
+    with sqlite3.connect(ga.state / "ga.db") as database:
+        database.execute("UPDATE jobs SET config_text = ?", (json.dumps(document),))
+    recomputed = ga("report", "--json", "--scope", "direct").json()["recomputed"]
+    assert recomputed["scope"] == "direct"
+    assert recomputed["recorded_emissions_g"] == pytest.approx(660)
+    # 1 kWh at 400 g/kWh and 1 kWh at 20 g/kWh, under the PUE of 1.2 of both.
+    assert recomputed["emissions_g"] == pytest.approx(504)
+    assert "direct emissions" in " ".join(ga("report", "--scope", "direct").stdout.split())
+
+
 def test_intervals_as_csv(ga: Ga) -> None:
     rows = list(csv.DictReader(io.StringIO(ga("report", "--csv").stdout)))
     assert tuple(rows[0]) == COLUMNS
