@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is no property of the program.
+settings.register_profile("ga", deadline=None)
+settings.load_profile("ga")
 
 
 @pytest.fixture(autouse=True)

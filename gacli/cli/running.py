@@ -88,7 +88,9 @@ def resume(
     if not is_alive(folders, record.job_id):
         secrets_of(loaded_of(record), os.environ)
     after = store.journal.last_event_id(record.job_id)
-    if record.state is JobState.PAUSED:
+    # A job that waits and has lost its controller goes on waiting: when it resumes is its policy's to say.
+    waits = record.state is JobState.WAITING and is_alive(folders, record.job_id)
+    if record.state is JobState.PAUSED or waits:
         _give(store, record, "resume")
     elif is_alive(folders, record.job_id):
         print(f"{record.job_id} is running already", file=sys.stderr)

@@ -149,4 +149,9 @@ class Config(Section):
         description="Real time without a word from ga after which a machine saves and stops the training by itself; "
         "ga may then go on elsewhere. Default: it never does.",
     )
+    deadline: Annotated[float, duration("1m", "366d")] | None = Field(
+        None,
+        description="Time from its start, on the job's clock, by which the job has to be done; policies that wait keep "
+        "it. Default: none.",
+    )
     sites: tuple[SiteConfig, ...] = Field(min_length=1, description="The fleet.")

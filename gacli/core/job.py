@@ -10,6 +10,7 @@ class JobState(StrEnum):
     """Where a job stands.
 
     QUEUED → PLACING → RUNNING ⇄ MOVING; RUNNING → PAUSING → PAUSED → PLACING; RUNNING → FINISHING → DONE.
+    PAUSED: by people, who will resume it. WAITING: by its policy, which decides when and where it goes on.
     BLOCKED: waits for a machine that does not answer; nothing is assumed about it.
     """
 
@@ -19,6 +20,7 @@ class JobState(StrEnum):
     MOVING = "moving"
     PAUSING = "pausing"
     PAUSED = "paused"
+    WAITING = "waiting"
     BLOCKED = "blocked"
     FINISHING = "finishing"
     DONE = "done"

@@ -74,6 +74,11 @@ class Snapshot:
     paused_since: None unless the job is paused; paused_at: the site where it was. pause: None unless it trains, or when
     nothing can be said. started_at: when the job was to begin. deadline: when it has to be done, None without one.
     total_s: training seconds of the whole job, None when unknown. poll_s: time until the policy is asked again.
+
+    since_epoch_s: training seconds since the last epoch ended, None when unknown or the job has no epochs.
+    saves_left_s: what the checkpoints still to be made take, the one at the end included, of a job that trains on to
+    its end without a stop; it comes on top of remaining_s. paused_power_w: what a paused job's machine goes on drawing
+    where it is kept, in W without PUE; 0 when it is given back.
     """
 
     now: datetime
@@ -91,6 +96,9 @@ class Snapshot:
     deadline: datetime | None = None
     total_s: float | None = None
     poll_s: float = 300.0
+    since_epoch_s: float | None = None
+    saves_left_s: float = 0.0
+    paused_power_w: float = 0.0
 
     def view(self, name: str) -> SiteView:
         """The view of the site called `name`; KeyError when the fleet has no such site."""

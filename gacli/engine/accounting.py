@@ -17,7 +17,7 @@ from gacli.errors import CarbonUnavailable
 from gacli.store import Store
 from gacli.store.placements import Purpose
 
-_STOPPED_TO_LEAVE = (Purpose.MOVE, Purpose.PAUSE, Purpose.EVACUATE)
+_STOPPED_TO_LEAVE = (Purpose.MOVE, Purpose.PAUSE, Purpose.WAIT, Purpose.EVACUATE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -65,6 +65,7 @@ def plan_of(loaded: LoadedConfig, job_id: str, secrets: Mapping[str, str] | None
         sample_s=config.sample,
         lifetime_s=config.lifetime,
         lease_s=config.lease,
+        deadline_s=config.deadline,
         poll_s=config.carbon.poll,
         max_age_s=config.carbon.max_age,
         fetch_s=config.checkpoint.fetch,

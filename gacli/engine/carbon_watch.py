@@ -11,7 +11,9 @@ from gacli.carbon.chain import Heard
 from gacli.carbon.typical import TypicalSource, typical_zones
 from gacli.core.carbon import Quality, Reading, Scope, Signal, reading_at
 from gacli.core.failover import Standing
+from gacli.core.forecast import Forecast
 from gacli.engine.context import Context
+from gacli.engine.outlooks import Outlooks
 from gacli.errors import CarbonUnavailable
 from gacli.ports.machine import OnStep
 
@@ -34,6 +36,7 @@ class CarbonWatch:
         self._known: dict[str, list[Reading]] = {}
         self._standing: dict[str, Standing] = {}
         self._because: dict[str, str] = {}
+        self._outlooks = Outlooks(context)
 
     @property
     def zones(self) -> list[str]:
@@ -47,11 +50,18 @@ class CarbonWatch:
         answers = self._poll(now)
         if answers is None:
             return False
-        self._next_poll = now + timedelta(seconds=self._context.plan.poll_s)
+        # From when it was due, not from when it was done: polls keep their pace, and one that was missed is left out.
+        poll = timedelta(seconds=self._context.plan.poll_s)
+        due = now if self._next_poll is None else self._next_poll
+        self._next_poll = due + ((now - due) // poll + 1) * poll
         for zone, answer in answers.items():
             self._heard(zone, answer, now)
         self._tell(now)
         return True
+
+    def outlook(self, zone: str) -> Forecast | None:
+        """What is expected of the zone, where the policy looks ahead."""
+        return self._outlooks.of(zone)
 
     def window(self, zone: str, now: datetime) -> tuple[Reading, ...]:
         """Known readings of the last day up to `now`, ascending."""
@@ -83,18 +93,23 @@ class CarbonWatch:
         )
 
     def _poll(self, now: datetime) -> dict[str, Heard | CarbonUnavailable] | None:
-        """What every zone's sources say; None while services are still being asked."""
+        """What every zone's sources say, with outlooks made; None while services are still being asked."""
         zones = self.zones
         if not self._context.carbon.live:
-            return {zone: self._ask(zone, now) for zone in zones}
+            return {zone: self._ask_all_of(zone, now) for zone in zones}
 
         def ask_all(_: OnStep) -> dict[str, Heard | CarbonUnavailable]:
             # At the same time: a service that does not answer keeps its zones waiting, not those of another.
             with ThreadPoolExecutor(max_workers=min(len(zones), _WORKERS), thread_name_prefix="ga-carbon") as pool:
-                return dict(zip(zones, pool.map(lambda zone: self._ask(zone, now), zones), strict=True))
+                return dict(zip(zones, pool.map(lambda zone: self._ask_all_of(zone, now), zones), strict=True))
 
         done = self._context.tasks.once(_TASK, ask_all)
         return None if done is None else done.unwrap()
+
+    def _ask_all_of(self, zone: str, now: datetime) -> Heard | CarbonUnavailable:
+        answer = self._ask(zone, now)
+        self._outlooks.refresh(zone, now)
+        return answer
 
     def _ask(self, zone: str, now: datetime) -> Heard | CarbonUnavailable:
         """What the zone's chain says of the time since the newest known reading. Changes nothing."""

@@ -37,15 +37,10 @@ class Commands:
     def _take(self, command: Command) -> str | None:
         """What came of it; None while it has to wait."""
         state = self._context.job().state
+        if state in (JobState.PAUSED, JobState.WAITING) and command.verb != "stop":
+            return self._take_paused(command, waiting=state is JobState.WAITING)
         if command.verb == "resume":
-            if state is not JobState.PAUSED:
-                return f"nothing to resume: the job is {state}"
-            self._following.resume()
-            return "resuming"
-        if state is JobState.PAUSED and command.verb != "stop":
-            if command.verb == "migrate":
-                return f"{REFUSED}the job is paused; resume it first, with: ga resume {self._context.job_id}"
-            return "the job is paused already"
+            return f"nothing to resume: the job is {state}"
         if state is JobState.FINISHING:
             return "the job is ending already" if command.verb == "stop" else f"{REFUSED}the job is ending already"
         live = self._supervision.live()
@@ -69,6 +64,23 @@ class Commands:
                 return "stopping"
             case _:
                 return f"unknown command {command.verb}"
+
+    def _take_paused(self, command: Command, *, waiting: bool) -> str:
+        """waiting: it was paused by its policy."""
+        match command.verb:
+            case "resume":
+                self._following.resume()
+                return "resuming"
+            case "migrate" if waiting:
+                self._following.resume(command.site, "asked for by ga migrate")
+                return f"resuming at {command.site}"
+            case "migrate":
+                return f"{REFUSED}the job is paused; resume it first, with: ga resume {self._context.job_id}"
+            case _ if waiting:
+                self._context.set_state(JobState.PAUSED, "asked for by ga pause")
+                return "paused: until ga resume, whatever its policy says"
+            case _:
+                return "the job is paused already"
 
     def _clear_the_way(self) -> bool:
         """True when no placement is open; one that its source has not noticed is dropped."""

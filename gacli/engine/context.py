@@ -24,7 +24,8 @@ class JobPlan:
     """The configuration as the engine needs it.
 
     Real time: grace_s, sample_s, lifetime_s (of an instance), lease_s (None: none is agreed). On the job's clock:
-    poll_s, max_age_s, fetch_s. start_at: a site's name, or None for the cleanest. restarts: starts after a crash
+    poll_s, max_age_s, fetch_s, deadline_s (from the job's start; None without one). start_at: a site's name, or None
+    for the cleanest. restarts: starts after a crash
     without new steps in between before the job is failed.
     """
 
@@ -41,6 +42,7 @@ class JobPlan:
     fetch_s: float
     restarts: int
     start_at: str | None
+    deadline_s: float | None = None
 
     def site(self, name: str) -> Site:
         """KeyError when the fleet has no such site."""

@@ -90,12 +90,24 @@ class Controller:
 
     def _decide(self) -> None:
         live = self._supervision.live()
-        if live is None or not self._undisturbed():
+        waits = self._waits()
+        if not waits and (live is None or not self._undisturbed()):
             return
         with self._context.store.transaction():
             decision = self._deciding.decide()
             if decision.action is Action.MOVE and decision.target is not None:
-                self._placing.plan(Purpose.MOVE, decision.reason, source=live.instance_id, target_site=decision.target)
+                if live is None:
+                    self._following.resume(decision.target, decision.reason)
+                else:
+                    source = live.instance_id
+                    self._placing.plan(Purpose.MOVE, decision.reason, source=source, target_site=decision.target)
+            elif decision.action is Action.PAUSE and live is not None:
+                self._placing.plan(Purpose.WAIT, decision.reason, source=live.instance_id)
+
+    def _waits(self) -> bool:
+        """The policy has paused the job, and nothing brings it back yet."""
+        context = self._context
+        return context.job().state is JobState.WAITING and context.store.placements.open(context.job_id) is None
 
     def announced(self, record: GenerationRecord, detail: str) -> None:
         """The machine of a live generation is about to be taken: its checkpoint is brought to safety."""

@@ -26,7 +26,12 @@ _FINAL = {
     Purpose.FAIL: JobState.FAILED,
     Purpose.STOP: JobState.STOPPED,
     Purpose.PAUSE: JobState.PAUSED,
+    Purpose.WAIT: JobState.WAITING,
 }
+
+
+# Purposes that a training which turns out to be complete makes needless.
+_LEAVING = (Purpose.MOVE, Purpose.PAUSE, Purpose.WAIT, Purpose.EVACUATE, Purpose.STOP)
 
 
 class Following:
@@ -45,16 +50,20 @@ class Following:
         if last is not None and not last.finished:
             self._overtake(last, generation)
         elif last is not None and last.state is PlacementState.FINISHED and last.purpose in _FINAL:
-            if context.job().state is not JobState.PAUSED:
+            if context.job().state not in (JobState.PAUSED, JobState.WAITING):
                 self._conclude(last)
         elif generation is None:
             self._first(last)
         elif generation.state == "ended":
             self._after_end(generation, last)
 
-    def resume(self) -> None:
-        """Place a paused job again."""
-        self._place(Purpose.RESUME, "asked for")
+    def resume(self, site: str | None = None, reason: str = "asked for") -> None:
+        """Place a paused job again: at this site, else at the cleanest one."""
+        if site is None:
+            self._place(Purpose.RESUME, reason)
+        else:
+            checkpoint = self._context.job().checkpoint
+            self._placing.plan(Purpose.RESUME, reason, target_site=site, checkpoint=checkpoint)
 
     def _overtake(self, placement: PlacementRecord, generation: GenerationRecord | None) -> None:
         """The trainer ended by itself while a placement was on its way."""
@@ -64,7 +73,7 @@ class Following:
         if generation.outcome == "complete":
             if unnoticed and placement.target_site is not None:
                 self._placing.drop(placement, "the training is complete")
-            elif placement.purpose in (Purpose.MOVE, Purpose.PAUSE, Purpose.EVACUATE, Purpose.STOP):
+            elif placement.purpose in _LEAVING:
                 self._placing.turn_into_finish(placement)
         elif generation.outcome == "crashed" and unnoticed and placement.purpose is Purpose.MOVE:
             self._placing.drop(placement, "the trainer crashed")

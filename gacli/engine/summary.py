@@ -15,6 +15,9 @@ from gacli.store import Store
 from gacli.store.ledger import LedgerTotal
 from gacli.store.placements import Purpose
 
+# The checkpoint that a script takes for these is no part of its work.
+_STOPPED_BY_US = (Purpose.MOVE, Purpose.PAUSE, Purpose.WAIT, Purpose.EVACUATE, Purpose.STOP)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
@@ -136,7 +139,7 @@ def stops_of(store: Store, job_id: str) -> dict[int, datetime]:
     stops: dict[int, datetime] = {}
     for placement in store.placements.of_job(job_id):
         asked = placement.times.get(PlacementState.STOPPING.value)
-        if asked is None or placement.purpose not in (Purpose.MOVE, Purpose.PAUSE, Purpose.EVACUATE, Purpose.STOP):
+        if asked is None or placement.purpose not in _STOPPED_BY_US:
             continue
         for generation in store.jobs.generations(job_id):
             started = generation.started_at

@@ -15,7 +15,7 @@ from gacli.core.decision import Action, Decision
 from gacli.core.snapshot import Snapshot
 from gacli.policies.placing import cleanest
 from gacli.policies.present import Present, Unusable, contender, holder
-from gacli.policies.wording import intensity
+from gacli.policies.wording import duration, intensity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,10 +23,12 @@ class GreenAccounter:
     """Leaves a site whose intensity exceeds its threshold for the one farthest below its own.
 
     thresholds: site name → g/kWh, above 0 and at most MAX_INTENSITY_G_PER_KWH. A site without a threshold is neither
-    left nor chosen. PUE, power and the cost of the move play no part.
+    left nor chosen. PUE, power and the cost of the move play no part. at_epoch_end: decide only at the first poll after
+    an epoch has ended, as published; where it is not known when that was, at every poll.
     """
 
     thresholds: Mapping[str, float]
+    at_epoch_end: bool = False
     name: ClassVar[str] = "greenaccounter"
 
     def __post_init__(self) -> None:
@@ -49,6 +51,8 @@ class GreenAccounter:
         limit = self.thresholds.get(here.name)
         if limit is None:
             return self._stay(snapshot, f"{here.name} has no threshold")
+        if self._within_epoch(snapshot):
+            return self._stay(snapshot, f"the last epoch ended {duration(snapshot.since_epoch_s or 0.0)} ago")
         now = intensity(here.view.site, here.reading)
         numbers = {"current_g_per_kwh": here.reading.intensity_g_per_kwh, "current_threshold_g_per_kwh": limit}
         if here.reading.intensity_g_per_kwh <= limit:
@@ -79,14 +83,25 @@ class GreenAccounter:
             policy=self.name,
             action=Action.MOVE,
             target=best.name,
-            reason=f"{why}; {there} has the largest gap, {gap:.0f} g/kWh",
+            reason=f"{why}; {there} has the largest gap, {gap:.0f} g/kWh{self._unknown_epoch(snapshot)}",
             numbers=numbers,
         )
+
+    def _within_epoch(self, snapshot: Snapshot) -> bool:
+        return self.at_epoch_end and snapshot.since_epoch_s is not None and snapshot.since_epoch_s > snapshot.poll_s
+
+    def _unknown_epoch(self, snapshot: Snapshot) -> str:
+        unknown = self.at_epoch_end and snapshot.since_epoch_s is None
+        return " (decided at a poll: when an epoch ends is not known)" if unknown else ""
 
     def _gap_g_per_kwh(self, site: Present) -> float:
         return self.thresholds[site.name] - site.reading.intensity_g_per_kwh
 
     def _stay(self, snapshot: Snapshot, reason: str, numbers: Mapping[str, float] | None = None) -> Decision:
         return Decision(
-            at=snapshot.now, policy=self.name, action=Action.STAY, reason=reason, numbers=dict(numbers or {})
+            at=snapshot.now,
+            policy=self.name,
+            action=Action.STAY,
+            reason=f"{reason}{self._unknown_epoch(snapshot)}",
+            numbers=dict(numbers or {}),
         )

@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     RECOVER = "recover"
     RESUME = "resume"
     PAUSE = "pause"
+    WAIT = "wait"
     EVACUATE = "evacuate"
     STOP = "stop"
     FINISH = "finish"

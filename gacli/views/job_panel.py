@@ -24,6 +24,7 @@ STATE_STYLE: Mapping[JobState, str] = {
     JobState.MOVING: "bold cyan",
     JobState.PAUSING: "yellow",
     JobState.PAUSED: "bold yellow",
+    JobState.WAITING: "yellow",
     JobState.BLOCKED: "bold yellow",
     JobState.FINISHING: "green",
     JobState.DONE: "bold green",

@@ -188,7 +188,8 @@ class Lines:
         unsaid = (self._stays - 1) % _STAYS if self._stays else 0
         self._stays, self._moved_because = 0, body["reason"]
         left_out = f" (after {unsaid} more to stay, not shown)" if unsaid else ""
-        yield f"{body['action']} → {body['target']}: {body['reason']}{left_out}"
+        target = f" → {body['target']}" if body["target"] else ""
+        yield f"{body['action']}{target}: {body['reason']}{left_out}"
 
     def _command(self, event: Event, body: Mapping[str, Any]) -> Iterable[str]:
         site = f" {body['site']}" if body["site"] else ""

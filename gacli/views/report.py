@@ -57,7 +57,7 @@ def report_tables(report: Report, width: int) -> Group:
         parts.append(Text(recomputed_note(recomputed), style="dim"))
     parts += _titled("placements", _placements(report, width) if report.placements else None)
     parts += _titled("generations", _generations(report, width) if report.generations else None)
-    parts += _titled("decisions that moved the job", _decisions(report, width) if report.decisions else None)
+    parts += _titled("decisions that moved or paused the job", _decisions(report, width) if report.decisions else None)
     if report.stays:
         parts.append(Text(f"and {fmt.plural(report.stays, 'decision')} to stay", style="dim"))
     parts += _titled("warnings and errors", _notices(report, width) if report.notices else None)

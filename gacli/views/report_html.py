@@ -42,7 +42,7 @@ def report_page(report: Report, job: JobRecord, charts: ChartData | None, now: d
         *_section("Emissions per unit of work", _per_unit(report)),
         *_section("Placements", _placements(report)),
         *_section("Generations", _generations(report)),
-        *_section("Decisions that moved the job", _decisions(report)),
+        *_section("Decisions that moved or paused the job", _decisions(report)),
         *_section("Warnings and errors", _notices(report)),
     ]
     template = resources.files("gacli.views").joinpath("templates", "report.html").read_text(encoding="utf-8")

@@ -87,6 +87,8 @@ class World:
     start_at: str | None = None
     restarts: int = 3
     lease_s: float | None = None
+    deadline_s: float | None = None
+    sample_s: float = 10.0
     tick_s: float = 4.0
     poll_s: float = 300.0
     provider: FakeProvider = field(default_factory=FakeProvider)
@@ -122,7 +124,7 @@ class World:
                 command="train",
                 signal="SIGUSR1",
                 grace_s=30.0,
-                sample_s=10.0,
+                sample_s=self.sample_s,
                 lifetime_s=7 * 24 * HOUR_S,
                 lease_s=self.lease_s,
                 poll_s=self.poll_s,
@@ -130,6 +132,7 @@ class World:
                 fetch_s=600.0,
                 restarts=self.restarts,
                 start_at=self.start_at,
+                deadline_s=self.deadline_s,
             ),
             store=self.store,
             store_id="store",

@@ -123,3 +123,13 @@ def test_service_that_says_the_same_for_two_days_is_not_believed_any_more(tmp_pa
     one.run_for(6 * HOUR_S)
     assert "first: exactly 436.5 g/kWh for 49.0 h" in told(one, "warning")
     assert (one.where(), moves(one)) == ("a", 0)
+
+
+def test_polls_keep_their_pace_whatever_a_tick_takes(tmp_path: Path) -> None:
+    one = world(tmp_path, service("first", [400.0] * 96, [400.0] * 96))
+    one.tick_s, one.poll_s = 7.0, 300.0
+    one.controller = one.new_controller()
+    one.run_for(10 * HOUR_S)
+    told_s = [(event.at - one.events("carbon")[0].at).total_seconds() for event in one.events("carbon")]
+    assert [seconds // 300 for seconds in told_s] == list(range(len(told_s)))
+    assert max(seconds % 300 for seconds in told_s) < 7

@@ -14,7 +14,7 @@ from gacli.core.job import JobState
 from gacli.policies.stay import Stay
 from gacli.store.limits import WantedLimit
 
-MODEL = TrainerModel(steps_per_s=0.1, total_steps=60, checkpoint_every_steps=8, save_s=5.0)
+MODEL = TrainerModel(steps_per_s=0.1, total_steps=40, checkpoint_every_steps=8, save_s=5.0)
 
 
 def world(root: Path, kind: type[World] = World) -> World:
@@ -25,6 +25,7 @@ def world(root: Path, kind: type[World] = World) -> World:
         model=MODEL,
         start_at="a",
         tick_s=5.0,
+        sample_s=30.0,
         poll_s=600.0,
         policy=Stay(),
     )

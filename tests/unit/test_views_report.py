@@ -110,5 +110,5 @@ def test_the_report_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: 
     finished(run)
     print_report(read_report(run.store, JOB, SITES, at(40)), as_json=False)
     shown = capsys.readouterr().out
-    assert "decisions that moved the job" in shown
+    assert "decisions that moved or paused the job" in shown
     assert "\x1b" not in shown
