@@ -26,7 +26,8 @@ class Baselines:
 
     savings: `stay`, `best-site`, `clairvoyant`, as far as they could be computed, in this order; empty before the first
     step. bound: of `clairvoyant`. move_times: what it takes a move to need. left_out: sites without readings.
-    readings: all that the baselines were computed with. unavailable: why there is only `stay`; empty otherwise.
+    readings: all that the baselines were computed with. pauses: how often the job was paused. unavailable: why there is
+    only `stay`; empty otherwise.
     """
 
     savings: tuple[Saving, ...] = ()
@@ -34,11 +35,17 @@ class Baselines:
     move_times: MoveTimes | None = None
     left_out: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
+    pauses: int = 0
     unavailable: str = ""
 
     @property
     def captured_percent(self) -> float | None:
-        """How much of what could have been saved against `stay` was saved; None when unknown, or nothing could be."""
+        """How much of what could have been saved against `stay` was saved; None when unknown, or nothing could be.
+
+        Nor is it known of a job that was paused: the bound is one of schedules without pauses.
+        """
+        if self.pauses:
+            return None
         by_policy = {saving.baseline.policy: saving for saving in self.savings}
         stay, bound = by_policy.get("stay"), by_policy.get("clairvoyant")
         if stay is None or bound is None:
@@ -68,6 +75,10 @@ def baselines_of(store: Store, sites: Sequence[Site], job_id: str, account: Acco
         move_times=times,
         left_out=tuple(site.name for site in sites if not readings_by_zone[site.zone]),
         readings=tuple(chain.from_iterable(readings_by_zone.values())),
+        pauses=sum(
+            placement.purpose in (Purpose.PAUSE, Purpose.WAIT) and placement.state is PlacementState.FINISHED
+            for placement in store.placements.of_job(job_id)
+        ),
         unavailable=unavailable,
     )
 

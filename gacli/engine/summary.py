@@ -52,11 +52,7 @@ def summary_of(store: Store, sites: Sequence[Site], job_id: str) -> dict[str, ob
     job = store.jobs.get(job_id)
     account = account_of(store, sites, job_id)
     progress = store.journal.progress(job_id)
-    moves = sum(
-        1
-        for placement in store.placements.of_job(job_id)
-        if placement.purpose is Purpose.MOVE and placement.state is PlacementState.FINISHED
-    )
+    finished = [one.purpose for one in store.placements.of_job(job_id) if one.state is PlacementState.FINISHED]
     ended = job.finished_epoch_s
     baseline, checkpoint = account.baseline, job.checkpoint
     return {
@@ -65,7 +61,8 @@ def summary_of(store: Store, sites: Sequence[Site], job_id: str) -> dict[str, ob
         "status": job.state.value,
         "detail": job.detail,
         "generation": job.generation,
-        "migrations": moves,
+        "migrations": finished.count(Purpose.MOVE),
+        "pauses": finished.count(Purpose.PAUSE) + finished.count(Purpose.WAIT),
         "steps": None if progress is None else progress.step,
         "wall_s": None if ended is None else round(ended - job.created_epoch_s, 3),
         "clock_scale": job.clock_scale,

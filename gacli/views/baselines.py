@@ -31,12 +31,15 @@ def baseline_notes(baselines: Baselines) -> list[str]:
     bound, times = baselines.bound, baselines.move_times
     if bound is not None and times is not None:
         captured = baselines.captured_percent
-        if captured is None:
-            notes.append("nothing could have been saved against staying")
-        else:
+        if captured is not None:
             notes.append(f"{fmt.percent(captured)} of what could have been saved against staying was saved")
+        elif not baselines.pauses:
+            notes.append("nothing could have been saved against staying")
+        what = "a bound that no policy attains; never paused"
+        if baselines.pauses:
+            what = "a bound without pauses, below which this job may be, as it was paused"
         notes.append(
-            f"clairvoyant: a bound that no policy attains; never paused, {fmt.duration(times.downtime_s)} of downtime a"
+            f"clairvoyant: {what}, {fmt.duration(times.downtime_s)} of downtime a"
             f" move, at most {bound.most_moves} moves at multiples of {fmt.duration(bound.step_s)}"
         )
     if baselines.readings:

@@ -36,6 +36,7 @@ def _what_happened(summary: Mapping[str, Any]) -> str:
     if summary["steps"] is not None:
         words.append(fmt.plural(summary["steps"], "step"))
     words += [fmt.plural(summary["generation"], "generation"), fmt.plural(summary["migrations"], "move")]
+    words += [fmt.plural(summary["pauses"], "pause")] if summary["pauses"] else []
     line = ", ".join(words)
     detail = fmt.plain(summary["detail"])
     return f"{line}: {detail}" if detail and summary["status"] != "done" else line

@@ -40,8 +40,8 @@ def test_stay_is_the_summarys() -> None:
     }  # fmt: skip
     assert summary["saved_percent"] == stay.percent
     assert set(summary) == {
-        "event", "job", "status", "detail", "generation", "migrations", "steps", "wall_s", "clock_scale", "energy_kwh",
-        "emissions_g", "modelled_percent", "baseline", "saved_percent", "sites", "checkpoint",
+        "event", "job", "status", "detail", "generation", "migrations", "pauses", "steps", "wall_s", "clock_scale",
+        "energy_kwh", "emissions_g", "modelled_percent", "baseline", "saved_percent", "sites", "checkpoint",
     }  # fmt: skip
 
 

@@ -13,9 +13,12 @@ from ga_playbooks.fake_trainer import TrainerModel
 from gacli.core.energy import Phase
 from gacli.core.job import JobState
 from gacli.core.snapshot import Snapshot
+from gacli.engine.accounting import baselines_of
 from gacli.engine.deciding import Deciding
+from gacli.engine.summary import account_of, summary_of
 from gacli.policies.pause_resume import PauseResume
 from gacli.store.placements import Purpose
+from gacli.views.baselines import baseline_notes
 
 # Six hours of training; dirty from the second to the fourth hour.
 MODEL = TrainerModel(steps_per_s=0.1, total_steps=2160, checkpoint_every_steps=360, save_s=5.0)
@@ -63,6 +66,18 @@ def test_a_policy_pauses_and_resumes(tmp_path: Path) -> None:
     intervals = [entry.emission.energy for entry in one.store.ledger.entries(one.job_id)]
     assert [e for e in intervals if e.start < resumed and e.end > paused + timedelta(seconds=60)] == []
     assert {e.phase for e in intervals} >= {Phase.TRAIN, Phase.BOOT}
+
+
+def test_a_paused_job_is_not_measured_by_a_bound_without_pauses(tmp_path: Path) -> None:
+    one = world(tmp_path)
+    assert one.run() is JobState.DONE
+    account = account_of(one.store, one.sites, one.job_id)
+    baselines = baselines_of(one.store, one.sites, one.job_id, account)
+    assert (baselines.pauses, baselines.captured_percent) == (1, None)
+    notes = " ".join(baseline_notes(baselines))
+    assert "below which this job may be, as it was paused" in notes
+    assert "nothing could have been saved" not in notes
+    assert summary_of(one.store, one.sites, one.job_id)["pauses"] == 1
 
 
 def test_what_a_waiting_job_is_shown_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

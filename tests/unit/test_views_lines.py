@@ -220,7 +220,7 @@ def test_the_heartbeat() -> None:
 
 SUMMARY: dict[str, Any] = {
     "event": "summary", "job": JOB, "status": "failed", "detail": "crashed 4 times in a row\nlast words",
-    "generation": 4, "migrations": 0, "steps": None, "wall_s": 12.0, "clock_scale": 1.0, "energy_kwh": 0.0,
+    "generation": 4, "migrations": 0, "pauses": 0, "steps": None, "wall_s": 12.0, "clock_scale": 1.0, "energy_kwh": 0.0,
     "emissions_g": 0.0, "modelled_percent": None, "baseline": None, "saved_percent": None, "sites": [],
     "checkpoint": None,
 }  # fmt: skip
