@@ -15,6 +15,7 @@ from gacli.core.snapshot import MoveCost, PauseCost, SiteView, Snapshot
 from gacli.engine import move_times
 from gacli.engine.carbon_watch import CarbonWatch
 from gacli.engine.context import Context
+from gacli.engine.moves import moves_of
 from gacli.engine.supervision import Supervision
 from gacli.store.jobs import GenerationRecord
 from gacli.store.placements import PlacementRecord, Purpose
@@ -85,7 +86,7 @@ class Deciding:
             held_since=self._held_since(live),
             sites=tuple(views),
             remaining_s=remaining_s,
-            moves=self._moves(placements),
+            moves=moves_of(context.store, placements),
             max_reading_age_s=context.plan.max_age_s,
             movable_because_not=job.unmovable_because,
             paused_since=None if waited is None else waited.times[PlacementState.FINISHED],
@@ -98,16 +99,6 @@ class Deciding:
             # The one at the end, and its way here; periodic ones are in the script's own pace.
             saves_left_s=expected.save_s + expected.copy_s,
         )
-
-    def _moves(self, placements: list[PlacementRecord]) -> int:
-        """Finished ones; a job that was resumed elsewhere has moved, too."""
-        moves, paused_at = 0, None
-        for placement in (one for one in placements if one.state is PlacementState.FINISHED):
-            if placement.purpose in (Purpose.PAUSE, Purpose.WAIT) and placement.source_instance is not None:
-                paused_at = self._context.store.instances.get(placement.source_instance).site
-            resumed_elsewhere = placement.purpose is Purpose.RESUME and placement.target_site != paused_at
-            moves += placement.purpose is Purpose.MOVE or resumed_elsewhere
-        return moves
 
     @staticmethod
     def _held_since(live: GenerationRecord | None) -> datetime | None:

@@ -11,6 +11,7 @@ from gacli.core.carbon import Reading
 from gacli.core.energy import JOULES_PER_KWH, EnergyInterval
 from gacli.core.placement import PlacementState
 from gacli.core.site import Site
+from gacli.engine.moves import moves_of
 from gacli.store import Store
 from gacli.store.ledger import LedgerTotal
 from gacli.store.placements import Purpose
@@ -52,7 +53,8 @@ def summary_of(store: Store, sites: Sequence[Site], job_id: str) -> dict[str, ob
     job = store.jobs.get(job_id)
     account = account_of(store, sites, job_id)
     progress = store.journal.progress(job_id)
-    finished = [one.purpose for one in store.placements.of_job(job_id) if one.state is PlacementState.FINISHED]
+    placements = store.placements.of_job(job_id)
+    finished = [one.purpose for one in placements if one.state is PlacementState.FINISHED]
     ended = job.finished_epoch_s
     baseline, checkpoint = account.baseline, job.checkpoint
     return {
@@ -61,7 +63,7 @@ def summary_of(store: Store, sites: Sequence[Site], job_id: str) -> dict[str, ob
         "status": job.state.value,
         "detail": job.detail,
         "generation": job.generation,
-        "migrations": finished.count(Purpose.MOVE),
+        "migrations": moves_of(store, placements),
         "pauses": finished.count(Purpose.PAUSE) + finished.count(Purpose.WAIT),
         "steps": None if progress is None else progress.step,
         "wall_s": None if ended is None else round(ended - job.created_epoch_s, 3),

@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from gacli.core.carbon import Signal
 from gacli.core.decision import Decision
 from gacli.core.job import Checkpoint, JobState
-from gacli.core.placement import PlacementState
 from gacli.core.site import Site
+from gacli.engine.moves import moves_of
 from gacli.ports.machine import StepProgress
 from gacli.store import Store
 from gacli.store.jobs import GenerationRecord, JobRecord
 from gacli.store.journal import Progress
-from gacli.store.placements import PlacementRecord, Purpose
 from gacli.views.emissions import Emissions
 from gacli.views.placement_stages import Underway, underway
 from gacli.views.site_row import MAX_AGE_S, SiteRow, read_sites
@@ -98,7 +97,7 @@ def read_job(
         scale=job.clock_scale,
         elapsed_s=(now - job.clock_start).total_seconds(),
         generation=job.generation,
-        moves=moves_of(placements),
+        moves=moves_of(store, placements),
         where=generation.site if generation is not None and live else None,
         step=None if progress is None else progress.step,
         total_steps=None if progress is None else progress.total_steps,
@@ -116,11 +115,6 @@ def read_job(
         steps=store.journal.live(job_id),
         decisions=tuple(store.journal.decisions(job_id, last=_DECISIONS)),
     )  # fmt: skip
-
-
-def moves_of(placements: Sequence[PlacementRecord]) -> int:
-    """Finished moves."""
-    return sum(1 for p in placements if p.purpose is Purpose.MOVE and p.state is PlacementState.FINISHED)
 
 
 def _remaining_s(progress: Progress | None, generation: GenerationRecord | None, now: datetime) -> float | None:

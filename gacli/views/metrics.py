@@ -10,10 +10,10 @@ from gacli.core.basis import Accounted, basis_of
 from gacli.core.job import JobState
 from gacli.core.site import Site
 from gacli.engine.accounted import read_accounted
+from gacli.engine.moves import moves_of
 from gacli.engine.summary import account_of
 from gacli.store import Store
 from gacli.store.jobs import JobRecord
-from gacli.views.job_view import moves_of
 
 _GAUGE, _COUNTER = "gauge", "counter"
 
@@ -91,7 +91,7 @@ class _Metrics:
             self._finished.add(job.finished_epoch_s, job=name)
         self._scale.add(job.clock_scale, job=name)
         self._generations.add(job.generation, job=name)
-        self._moves.add(moves_of(store.placements.of_job(name)), job=name)
+        self._moves.add(moves_of(store, store.placements.of_job(name)), job=name)
         progress = store.journal.progress(name)
         if progress is not None:
             self._step.add(progress.step, job=name)

@@ -127,6 +127,8 @@ def test_people_overrule_the_policy(
     assert one.placements[-1].purpose is purpose
     if where is not None:
         assert one.where() == where
+        assert one.run() is JobState.DONE
+        assert summary_of(one.store, one.sites, one.job_id)["migrations"] == 1
     if verb == "pause":
         # Now only people bring it back.
         one.controller = one.new_controller()
