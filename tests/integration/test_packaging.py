@@ -28,6 +28,11 @@ SOURCES = {
     "playbooks/ga_playbooks": "ga_playbooks",
 }
 
+POLICIES = {
+    *("stay", "hysteresis", "greenaccounter", "pause-resume", "move-or-pause", "forecast", "clairvoyant"),
+    *("performance-first", "random", "round-robin", "greedy-carbon"),
+}
+
 # Read or copied at run time, so no import would miss them.
 DATA_FILES = {
     "gacli/carbon/data/typical_days.csv",
@@ -120,7 +125,7 @@ def test_extra_all_holds_every_extra_but_pytorch(wheel: zipfile.ZipFile) -> None
 
 @pytest.mark.slow
 def test_entry_points_name_what_the_wheel_holds(wheel: zipfile.ZipFile) -> None:
-    groups = {"ga.providers": {"mock", "ssh"}, "ga.policies": {"stay", "hysteresis", "greenaccounter"}}
+    groups = {"ga.providers": {"mock", "ssh"}, "ga.policies": POLICIES}
     found: dict[str, set[str]] = {}
     section = ""
     for line in read_metadata(wheel, "entry_points.txt").splitlines():
