@@ -282,7 +282,8 @@ class _Programme:
         work_s = np.maximum(self._work_s[-1], 0.0)
         there_g = work_s * tail_g_per_s[:, None]
         move_g = idle * (times.boot_s + times.downtime_s) + idle[:, None] * times.downtime_s
-        moved_g = (there_g + move_g[:, :, None] + self._apart).min(axis=1)
+        slow = self._lost_s + times.downtime_s[:, None] > self._task.slack_s + _TOLERANCE_S
+        moved_g = (np.where(slow, _FORBIDDEN_G, there_g) + move_g[:, :, None] + self._apart).min(axis=1)
         late = self._lost_s + times.resume_s[:, None] > self._task.slack_s + _TOLERANCE_S
         values_g = np.full((self._layers, 2 * self._sites, self._levels + 1), _FORBIDDEN_G)
         values_g[:, : self._sites, :-1] = np.minimum(there_g, moved_g)

@@ -77,8 +77,9 @@ class Snapshot:
 
     since_epoch_s: training seconds since the last epoch ended, None when unknown or the job has no epochs.
     saves_left_s: what the checkpoints still to be made take, the one at the end included, of a job that trains on to
-    its end without a stop; it comes on top of remaining_s. paused_power_w: what a paused job's machine goes on drawing
-    where it is kept, in W without PUE; 0 when it is given back.
+    its end without a stop; it comes on top of remaining_s. save_s: what the next checkpoint takes, None when
+    unknown. paused_power_w: what a paused job's machine goes on drawing where it is kept, in W without PUE; 0 when it
+    is given back.
     """
 
     now: datetime
@@ -98,6 +99,7 @@ class Snapshot:
     poll_s: float = 300.0
     since_epoch_s: float | None = None
     saves_left_s: float = 0.0
+    save_s: float | None = None
     paused_power_w: float = 0.0
 
     def view(self, name: str) -> SiteView:

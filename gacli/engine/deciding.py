@@ -98,6 +98,7 @@ class Deciding:
             poll_s=context.plan.poll_s,
             # The one at the end, and its way here; periodic ones are in the script's own pace.
             saves_left_s=expected.save_s + expected.copy_s,
+            save_s=expected.save_s,
         )
 
     @staticmethod

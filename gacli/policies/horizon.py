@@ -117,8 +117,8 @@ def _times(snapshot: Snapshot, prospects: Sequence[Prospect]) -> Times:
     boot_s = np.array([cost.boot_s for cost in costs])
     downtime_s = np.array([cost.downtime_s for cost in costs])
     if snapshot.current is None:
-        # Of a paused job nothing says how long its next checkpoint takes: as long as loading the last one.
-        save_s = snapshot.pause.save_s if snapshot.pause is not None else here.downtime_s
+        # Where nothing says how long its next checkpoint takes: as long as loading the last one.
+        save_s = here.downtime_s if snapshot.save_s is None else snapshot.save_s
         resume_s = np.array([resumption_s(cost) for cost in costs])
         return Times(
             boot_s=boot_s,

@@ -120,23 +120,29 @@ class Planner:
         if site is None:
             return still(snapshot, self.name, "no site is available")
         slack_s = pause_slack_s(snapshot, self.budget_percent)
-        if why := due(snapshot, slack_s, candidates(snapshot, site)) or blind(snapshot, site):
+        if why := blind(snapshot, site):
             return resume_in_time(snapshot, self.name, site, slack_s, why)
+        late = due(snapshot, slack_s, candidates(snapshot, site))
         known = comparable(snapshot, site)
+        if late and isinstance(known, Unusable):
+            return resume_in_time(snapshot, self.name, site, slack_s, late)
         if isinstance(known, Unusable):
             return still(snapshot, self.name, known.because)
         sites = self._prospects(snapshot, known[0], known[1:], slack_s)
         if isinstance(sites, Unusable):
             return resume_in_time(snapshot, self.name, site, slack_s, f"there is nothing to wait by, {sites.because}")
-        options = self._options(snapshot, sites, slack_s, may_pause=True)
+        options = self._options(snapshot, sites, max(slack_s, 0.0), may_pause=True)
         moves = {
             there.name: planned_g
             for there, planned_g in zip(sites, options.move_g, strict=True)
             if math.isfinite(planned_g) and fits(time_s(snapshot, there.view), slack_s)
         }
         if not moves:
-            return resume_in_time(snapshot, self.name, site, slack_s, "no plan that waits is in time")
+            return resume_in_time(snapshot, self.name, site, slack_s, late or "no plan that waits is in time")
         target = min(moves, key=lambda name: moves[name])
+        if late:
+            # There may be no time to move on from there: what is to come counts, not what is cleanest now.
+            return resume(snapshot, self.name, snapshot.view(target), late, {"planned_resume_g": moves[target]})
         numbers = {"planned_resume_g": moves[target]}
         if math.isfinite(options.stay_g):
             numbers["planned_wait_g"] = options.stay_g

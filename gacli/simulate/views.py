@@ -99,6 +99,7 @@ class Views:
             total_s=job.work_s,
             poll_s=scenario.poll_s,
             since_epoch_s=None if since_epoch_us is None else since_epoch_us / 1e6,
+            save_s=job.save_s,
             saves_left_s=progress.saves_left * job.save_s + saving_us / 1e6,
             paused_power_w=0.0 if kept is None else kept.power.idle_w,
         )

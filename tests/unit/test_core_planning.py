@@ -59,7 +59,8 @@ class Search:
             return math.inf if late else float(work_s * rates[place] + idle[place] * times.resume_s[place])
         ways = [work_s * rates[place]]
         for site in self._sites:
-            if site != place and moves > 0:
+            in_time = lost_s + times.downtime_s[site] <= self._task.slack_s + 1e-6
+            if site != place and moves > 0 and in_time:
                 move_g = idle[site] * (times.boot_s[site] + times.downtime_s[site])
                 ways.append(work_s * rates[site] + move_g + idle[place] * times.downtime_s[site])
         return float(min(ways))

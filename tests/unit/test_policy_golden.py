@@ -135,6 +135,7 @@ def _snapshot(case: dict[str, Any]) -> Snapshot:
         poll_s=case.get("poll_s", 300),
         since_epoch_s=case.get("since_epoch_s"),
         saves_left_s=case.get("saves_left_s", 0),
+        save_s=case.get("save_s"),
         paused_power_w=case.get("paused_power_w", 0),
     )
 
