@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint wheel-test prove-kills prove-forecast bench-migration bench-help lock system-programs clean
+.PHONY: help install demo test lint wheel-test prove-kills prove-forecast bench-migration bench-help bench-sweep results-six-zones lock system-programs clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -35,6 +35,14 @@ bench-migration: install system-programs ## measure for how long a job that move
 
 bench-help: install ## time `ga --help`, and show what it imports
 	$(BIN)/python scripts/bench_help.py
+
+bench-sweep: install ## time sweeps of thresholds, as Markdown
+	$(BIN)/python scripts/bench_sweep.py
+
+results-six-zones: install ## compare all policies in six zones on ../shared/traces, for docs/results.md
+	mkdir -p build
+	COLUMNS=112 $(BIN)/ga simulate sample-configs/six-zones.yaml --traces ../shared/traces/carbon \
+		--csv build/six-zones.csv --charts build/six-zones
 
 lock: install ## write requirements.txt anew from pyproject.toml, keeping versions that still fit
 	$(BIN)/uv pip compile pyproject.toml --extra all --group dev --universal --fork-strategy fewest \

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from gacli.cli import carbon, configuring, fleet, forecast, limiting, looking, reporting, running, steering, trace
+from gacli.cli import (
+    carbon,
+    configuring,
+    fleet,
+    forecast,
+    limiting,
+    looking,
+    reporting,
+    running,
+    simulate,
+    steering,
+    sweep,
+    trace,
+)
 
 app = typer.Typer(
     name="ga",
@@ -25,6 +38,8 @@ reporting.register(app)
 carbon.add_to(app)
 forecast.add_to(app)
 trace.add_to(app)
+simulate.register(app)
+sweep.register(app)
 fleet.register(app)
 
 

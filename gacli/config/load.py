@@ -65,7 +65,15 @@ def parse(text: str, path: Path) -> LoadedConfig:
     return _validated(documents.parse(text, str(path)), path.absolute())
 
 
+# Files of other kinds, and the commands that take them.
+_COMMANDS = {"experiment": "ga simulate", "sweep": "ga sweep"}
+
+
 def _validated(document: Document, path: Path) -> LoadedConfig:
+    kind = document.data.get("kind")
+    if isinstance(kind, str) and kind in _COMMANDS:
+        text = f"found `kind: {kind}`, expected the configuration of a job; run this one with: {_COMMANDS[kind]}"
+        raise config_error(document, [Problem(loc=("kind",), text=text)])
     try:
         config = Config.model_validate(document.data)
     except ValidationError as error:

@@ -157,7 +157,8 @@ def test_whatever_a_file_says_it_is_accepted_or_refused_by_line(data: dict[str, 
 
 def test_the_manuals_examples_load() -> None:
     manual = (DATA.parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    examples = [text for text in re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL) if "sites:" in text and "kind:" not in text]
+    blocks = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
+    examples = [text for text in blocks if "sites:" in text and "kind:" not in text]
     assert len(examples) == 2
     for text in examples:
         parse(text, Path("train.yaml"))
@@ -172,3 +173,12 @@ def test_the_manual_names_every_key(section: type[BaseModel]) -> None:
     for name, field in section.model_fields.items():
         key = field.alias or name
         assert f"`{key}`" in manual or f"`{key}." in manual, key
+
+
+@pytest.mark.parametrize(("kind", "command"), [("experiment", "ga simulate"), ("sweep", "ga sweep")])
+def test_a_file_of_another_kind_is_told_its_command(kind: str, command: str) -> None:
+    text = f"kind: {kind}\nname: a\nsites: []\n"
+    with pytest.raises(ConfigError) as caught:
+        parse(text, Path("train.yaml"))
+    assert f"train.yaml:1: kind: found `kind: {kind}`" in caught.value.message
+    assert caught.value.message.endswith(f"with: {command}")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gacli.errors import ConfigError, GaError
 from gacli.views.charts.data import ChartData
@@ -18,6 +15,7 @@ from gacli.views.charts.decisions import draw_decisions
 from gacli.views.charts.emissions import draw_emissions
 from gacli.views.charts.phases import draw_phases
 from gacli.views.charts.power import draw_power
+from gacli.views.charts.rendering import rendered
 from gacli.views.charts.style import FILE, PAGE, Theme
 from gacli.views.charts.timeline import draw_timeline
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png")
-_DOTS_PER_INCH = 144
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +109,4 @@ def inline_svg(chart: Chart, data: ChartData) -> str:
 
 
 def _rendered(chart: Chart, data: ChartData, theme: Theme, file_format: str) -> bytes:
-    from matplotlib import rc_context
-
-    out = io.BytesIO()
-    settings: Any = {
-        # With this salt and without a date the same values give the same file.
-        "svg.hashsalt": "ga",
-        # Words on a page can be searched and read aloud; a file shows the same everywhere.
-        "svg.fonttype": "path" if theme is FILE else "none",
-        # Months of five-minute values fit into a page when what nobody can see is left out.
-        "path.simplify_threshold": 0.5,
-    }
-    with rc_context(settings), _quiet_fonts():
-        made = chart.draw(data, theme)
-        made.savefig(
-            out, format=file_format, dpi=_DOTS_PER_INCH, metadata={"Date": None} if file_format == "svg" else None
-        )
-    return out.getvalue()
-
-
-@contextmanager
-def _quiet_fonts() -> Iterator[None]:
-    """A name that a font lacks signs for is drawn with boxes; that needs no warning on a terminal."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
-        yield
+    return rendered(lambda: chart.draw(data, theme), theme, file_format)

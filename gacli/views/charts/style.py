@@ -20,7 +20,7 @@ _SMALL, _NORMAL = 8.5, 9.5
 _NOTE_COLUMNS = 120
 
 # Told apart by people with any kind of colour vision, and seen on white as well as on black.
-_PALETTE = ("#2f7ed8", "#e08214", "#1b9e77", "#c2539b", "#8c6bd1", "#b0413e", "#5f9e2f", "#9a7b4f")
+PALETTE = ("#2f7ed8", "#e08214", "#1b9e77", "#c2539b", "#8c6bd1", "#b0413e", "#5f9e2f", "#9a7b4f")
 OTHERS = "#8a9099"
 PHASE_COLOURS: Mapping[Phase, str] = {
     Phase.TRAIN: "#2f7ed8",
@@ -48,7 +48,7 @@ FILE = Theme(ink="#1f2328", paper="#ffffff", titled=True)
 
 def site_colours(sites: Sequence[Site]) -> dict[str, str]:
     """By site name; the sites that come first have colours of their own, those beyond the palette share one."""
-    return {site.name: colour for site, colour in zip(sites, (*_PALETTE, *[OTHERS] * len(sites)), strict=False)}
+    return {site.name: colour for site, colour in zip(sites, (*PALETTE, *[OTHERS] * len(sites)), strict=False)}
 
 
 def figure(theme: Theme, title: str, note: str, height_in: float) -> Figure:

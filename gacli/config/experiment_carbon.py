@@ -1,0 +1,115 @@
+"""The section `carbon` of an experiment → the history of every zone, checked before anything relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gacli.carbon.span import iso
+from gacli.carbon.static import StaticSource
+from gacli.carbon.trace import TraceSource, files_in
+from gacli.carbon.typical import TypicalSource, typical_zones
+from gacli.config.document import Document
+from gacli.config.experiment_model import ExperimentConfig
+from gacli.config.problems import Problem, config_error, near
+from gacli.core.carbon import Reading, Scope
+from gacli.errors import ConfigError
+
+# As much of the past as the built-in forecast can use.
+_PAST: Final = timedelta(days=400)
+
+
+def readings_of(
+    config: ExperimentConfig, document: Document, base: Path, begin: datetime, end: datetime
+) -> dict[str, tuple[Reading, ...]]:
+    """By zone: what is known of [begin, end], and of the time before that forecasts are made from.
+
+    begin: the first start. end: when the last run is given up at the latest. Raises ConfigError for zones without data,
+    average beside marginal intensities (or life-cycle beside direct ones), and data that do not cover [begin, end];
+    TraceError, with its own file and line, for a trace that cannot be trusted.
+    """
+    source = _source(config, document, base)
+    if isinstance(source, TraceSource):
+        _require_one_kind(config, source, document)
+        _require_cover(config, source, document, begin, end)
+    return {
+        zone: tuple(source.readings(zone, begin - _PAST if isinstance(source, TraceSource) else begin, end))
+        for zone in dict.fromkeys(site.zone for site in config.sites)
+    }
+
+
+def _source(config: ExperimentConfig, document: Document, base: Path) -> TraceSource | TypicalSource | StaticSource:
+    carbon = config.carbon
+    match carbon.source:
+        case "trace":
+            return TraceSource(_files(config, document, base), scope=Scope(carbon.scope))
+        case "static" if carbon.values is not None:
+            return StaticSource(carbon.values)
+        case _:
+            _require_zones(config, document, typical_zones(), "typical days")
+            return TypicalSource() if carbon.source == "typical" else StaticSource()
+
+
+def _files(config: ExperimentConfig, document: Document, base: Path) -> Mapping[str, Path]:
+    if config.carbon.folder is not None:
+        folder = base / config.carbon.folder
+        if not folder.is_dir():
+            problem = Problem(loc=("carbon", "folder"), text=f"found no folder {folder}")
+            raise ConfigError(
+                config_error(document, [problem]).message,
+                hint="put a trace for each zone there, or name another folder with --traces",
+            )
+        known = {entry.name.split(".csv")[0] for entry in folder.iterdir() if entry.name.endswith((".csv", ".csv.gz"))}
+        _require_zones(config, document, sorted(known), f"trace in {config.carbon.folder}")
+        return files_in(folder, {site.zone for site in config.sites})
+    files = {zone: base / name for zone, name in (config.carbon.files or {}).items()}
+    missing = [
+        Problem(loc=("carbon", "files", zone), text=f"found no file {path}")
+        for zone, path in files.items()
+        if not path.is_file()
+    ]
+    if missing:
+        raise config_error(document, missing)
+    return files
+
+
+def _require_zones(config: ExperimentConfig, document: Document, known: list[str], what: str) -> None:
+    unknown = [
+        Problem(loc=("sites", index, "zone"), text=f'no {what} for "{site.zone}"; {near(site.zone, known)}')
+        for index, site in enumerate(config.sites)
+        if site.zone not in known
+    ]
+    if unknown:
+        raise config_error(document, unknown)
+
+
+def _require_one_kind(config: ExperimentConfig, source: TraceSource, document: Document) -> None:
+    traces = [source.trace(zone) for zone in dict.fromkeys(site.zone for site in config.sites)]
+    for kinds in ({trace.zone: trace.signal for trace in traces}, {trace.zone: trace.scope for trace in traces}):
+        if len(set(kinds.values())) > 1:
+            mixed = " and ".join(
+                f"{kind} ({', '.join(zone for zone, of_zone in kinds.items() if of_zone is kind)})"
+                for kind in sorted(set(kinds.values()))
+            )
+            text = f"found {mixed} carbon intensity in the traces, expected one kind in all of them"
+            raise config_error(document, [Problem(loc=("carbon",), text=text)])
+
+
+def _require_cover(
+    config: ExperimentConfig, source: TraceSource, document: Document, begin: datetime, end: datetime
+) -> None:
+    for zone in dict.fromkeys(site.zone for site in config.sites):
+        trace = source.trace(zone)
+        span = f"trace {trace.name} covers {iso(trace.start)} to {iso(trace.end)}"
+        if begin < trace.start:
+            text = f"{span}, but the first run starts at {iso(begin)}"
+        elif trace.end < end:
+            text = (
+                f"{span}, but the last run may last until {iso(end)} (its start and `limit`): expected earlier starts, "
+                "a lower limit or a longer trace"
+            )
+        else:
+            continue
+        raise config_error(document, [Problem(loc=("starts",), text=text)])
