@@ -8,9 +8,10 @@ from typing import Final
 
 from gacli.config.carbon import MARGINAL_SOURCES, CarbonConfig
 from gacli.config.models import CLEANEST, Config
+from gacli.config.named import impossible_powers, same_names
 from gacli.config.policies import PolicyProblems, build
 from gacli.config.problems import Problem, near
-from gacli.config.quantities import format_duration, format_power
+from gacli.config.quantities import format_duration
 
 _POLLS_A_LEASE = 5
 
@@ -43,21 +44,13 @@ def disk_problems(config: Config, base: Path) -> list[Problem]:
 
 
 def _sites(config: Config) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
+    yield from same_names("sites", [site.name for site in config.sites])
+    yield from impossible_powers(config.sites)
     for index, site in enumerate(config.sites):
         if site.name == CLEANEST:
             yield Problem(
                 loc=("sites", index, "name"), text=f"`{CLEANEST}` has a meaning in `start_at`; choose another name"
             )
-        if site.name in seen:
-            text = f'found "{site.name}" again, already the name of sites[{seen[site.name]}]; names must be unique'
-            yield Problem(loc=("sites", index, "name"), text=text)
-        seen.setdefault(site.name, index)
-        if site.power.busy < site.power.idle:
-            busy, idle = format_power(site.power.busy), format_power(site.power.idle)
-            stated = "" if "idle" in site.power.model_fields_set else ", the default"
-            text = f"found busy {busy} below idle {idle}{stated}; expected busy of at least idle"
-            yield Problem(loc=("sites", index, "power"), text=text)
 
 
 def _start(config: Config) -> Iterator[Problem]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from gacli.carbon.span import iso
 from gacli.carbon.static import StaticSource
-from gacli.carbon.trace import TraceSource, files_in
+from gacli.carbon.trace import TraceSource
 from gacli.carbon.typical import TypicalSource, typical_zones
 from gacli.config.document import Document
 from gacli.config.experiment_model import ExperimentConfig
-from gacli.config.problems import Problem, config_error, near
+from gacli.config.problems import Problem, config_error
+from gacli.config.trace_files import require_zones, trace_files
 from gacli.core.carbon import Reading, Scope
-from gacli.errors import ConfigError
 
 # As much of the past as the built-in forecast can use.
 _PAST: Final = timedelta(days=400)
@@ -44,45 +43,14 @@ def _source(config: ExperimentConfig, document: Document, base: Path) -> TraceSo
     carbon = config.carbon
     match carbon.source:
         case "trace":
-            return TraceSource(_files(config, document, base), scope=Scope(carbon.scope))
+            zones = [site.zone for site in config.sites]
+            files = trace_files(document, base, zones, folder=carbon.folder, files=carbon.files)
+            return TraceSource(files, scope=Scope(carbon.scope))
         case "static" if carbon.values is not None:
             return StaticSource(carbon.values)
         case _:
-            _require_zones(config, document, typical_zones(), "typical days")
+            require_zones(document, [site.zone for site in config.sites], typical_zones(), "typical days")
             return TypicalSource() if carbon.source == "typical" else StaticSource()
-
-
-def _files(config: ExperimentConfig, document: Document, base: Path) -> Mapping[str, Path]:
-    if config.carbon.folder is not None:
-        folder = base / config.carbon.folder
-        if not folder.is_dir():
-            problem = Problem(loc=("carbon", "folder"), text=f"found no folder {folder}")
-            raise ConfigError(
-                config_error(document, [problem]).message,
-                hint="put a trace for each zone there, or name another folder with --traces",
-            )
-        known = {entry.name.split(".csv")[0] for entry in folder.iterdir() if entry.name.endswith((".csv", ".csv.gz"))}
-        _require_zones(config, document, sorted(known), f"trace in {config.carbon.folder}")
-        return files_in(folder, {site.zone for site in config.sites})
-    files = {zone: base / name for zone, name in (config.carbon.files or {}).items()}
-    missing = [
-        Problem(loc=("carbon", "files", zone), text=f"found no file {path}")
-        for zone, path in files.items()
-        if not path.is_file()
-    ]
-    if missing:
-        raise config_error(document, missing)
-    return files
-
-
-def _require_zones(config: ExperimentConfig, document: Document, known: list[str], what: str) -> None:
-    unknown = [
-        Problem(loc=("sites", index, "zone"), text=f'no {what} for "{site.zone}"; {near(site.zone, known)}')
-        for index, site in enumerate(config.sites)
-        if site.zone not in known
-    ]
-    if unknown:
-        raise config_error(document, unknown)
 
 
 def _require_one_kind(config: ExperimentConfig, source: TraceSource, document: Document) -> None:

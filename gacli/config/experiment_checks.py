@@ -9,9 +9,10 @@ from typing import Final
 
 from gacli.config.experiment_model import ExperimentConfig, ExperimentJobConfig, StartsConfig
 from gacli.config.models import CLEANEST
+from gacli.config.named import impossible_powers, same_names
 from gacli.config.policies import PolicyProblems, build
 from gacli.config.problems import Problem, near
-from gacli.config.quantities import format_duration, format_power
+from gacli.config.quantities import format_duration
 from gacli.core.decision import Policy
 from gacli.policies.stay import Stay
 
@@ -64,14 +65,8 @@ def stay_s(job: ExperimentJobConfig, boot_s: float) -> float:
 
 
 def _names(config: ExperimentConfig) -> Iterator[Problem]:
-    for key, names in (
-        ("sites", [site.name for site in config.sites]),
-        ("jobs", [job.name for job in config.jobs]),
-    ):
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                text = f'found "{name}" again, already the name of {key}[{names.index(name)}]; names must be unique'
-                yield Problem(loc=(key, index, "name"), text=text)
+    yield from same_names("sites", [site.name for site in config.sites])
+    yield from same_names("jobs", [job.name for job in config.jobs])
 
 
 def _sites(config: ExperimentConfig) -> Iterator[Problem]:
@@ -80,10 +75,7 @@ def _sites(config: ExperimentConfig) -> Iterator[Problem]:
         if site.name == CLEANEST:
             text = f"`{CLEANEST}` has a meaning in `start_at`; choose another name"
             yield Problem(loc=("sites", index, "name"), text=text)
-        if site.power.busy < site.power.idle:
-            busy, idle = format_power(site.power.busy), format_power(site.power.idle)
-            text = f"found busy {busy} below idle {idle}; expected busy of at least idle"
-            yield Problem(loc=("sites", index, "power"), text=text)
+    yield from impossible_powers(config.sites)
     if config.start_at not in (CLEANEST, *names):
         text = f'no site "{config.start_at}"; {near(config.start_at, [CLEANEST, *names])}'
         yield Problem(loc=("start_at",), text=text)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gacli.carbon.trace import Trace, TraceSource, files_in
+from gacli.carbon.trace import Trace, TraceSource
 from gacli.config import document as documents
 from gacli.config.document import Document
-from gacli.config.problems import Problem, config_error, near, of_validation
+from gacli.config.problems import Problem, config_error, of_validation
 from gacli.config.sweep_checks import problems
 from gacli.config.sweep_model import SweepConfig, SweepJobConfig, SweepStartsConfig, ThresholdsConfig
+from gacli.config.trace_files import trace_files
 from gacli.core.carbon import Scope, Signal
 from gacli.core.site import PowerModel, Site
 from gacli.errors import ConfigError
@@ -174,7 +175,9 @@ def year_s(year: int) -> float:
 
 
 def _series(config: SweepConfig, document: Document, base: Path) -> dict[str, Series]:
-    source = TraceSource(_files(config, document, base), scope=Scope(config.carbon.scope))
+    zones = [site.zone for site in config.sites]
+    files = trace_files(document, base, zones, folder=config.carbon.folder, files=config.carbon.files)
+    source = TraceSource(files, scope=Scope(config.carbon.scope))
     for kinds in (source.signals(), source.scopes()):
         if len(kinds) > 1:
             text = f"found {' and '.join(sorted(kinds))} carbon intensity in the traces, expected one kind in all"
@@ -191,34 +194,3 @@ def _numbers(trace: Trace) -> Series:
         scope=trace.scope,
         source=trace.readings[0].source,
     )
-
-
-def _files(config: SweepConfig, document: Document, base: Path) -> Mapping[str, Path]:
-    if config.carbon.folder is None:
-        files = {zone: base / name for zone, name in (config.carbon.files or {}).items()}
-        missing = [
-            Problem(loc=("carbon", "files", zone), text=f"found no file {path}")
-            for zone, path in files.items()
-            if not path.is_file()
-        ]
-        if missing:
-            raise config_error(document, missing)
-        return files
-    folder = base / config.carbon.folder
-    if not folder.is_dir():
-        problem = Problem(loc=("carbon", "folder"), text=f"found no folder {folder}")
-        raise ConfigError(
-            config_error(document, [problem]).message,
-            hint="put a trace for each zone there, or name another folder with --traces",
-        )
-    known = sorted(
-        {entry.name.split(".csv")[0] for entry in folder.iterdir() if entry.name.endswith((".csv", ".csv.gz"))}
-    )
-    unknown = [
-        Problem(loc=("sites", index, "zone"), text=f'no trace for "{site.zone}"; {near(site.zone, known)}')
-        for index, site in enumerate(config.sites)
-        if site.zone not in known
-    ]
-    if unknown:
-        raise config_error(document, unknown)
-    return files_in(folder, {site.zone for site in config.sites})

@@ -5,33 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from gacli.config.named import impossible_powers, same_names
 from gacli.config.problems import Problem, near
-from gacli.config.quantities import format_power
 from gacli.config.sweep_model import MOST_THRESHOLDS, SweepConfig
 
 
 def problems(config: SweepConfig) -> list[Problem]:
     """Everything wrong with a sweep whose single values are right, but for its traces."""
-    return [*_names(config), *_sites(config), *_carbon(config), *_starts(config), *_thresholds(config), *_limit(config)]
+    return [
+        *_names(config),
+        *impossible_powers(config.sites),
+        *_carbon(config),
+        *_starts(config),
+        *_thresholds(config),
+        *_limit(config),
+    ]
 
 
 def _names(config: SweepConfig) -> Iterator[Problem]:
-    for key, names in (
-        ("sites", [site.name for site in config.sites]),
-        ("jobs", [job.name for job in config.jobs]),
-    ):
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                text = f'found "{name}" again, already the name of {key}[{names.index(name)}]; names must be unique'
-                yield Problem(loc=(key, index, "name"), text=text)
-
-
-def _sites(config: SweepConfig) -> Iterator[Problem]:
-    for index, site in enumerate(config.sites):
-        if site.power.busy < site.power.idle:
-            busy, idle = format_power(site.power.busy), format_power(site.power.idle)
-            text = f"found busy {busy} below idle {idle}; expected busy of at least idle"
-            yield Problem(loc=("sites", index, "power"), text=text)
+    yield from same_names("sites", [site.name for site in config.sites])
+    yield from same_names("jobs", [job.name for job in config.jobs])
 
 
 def _carbon(config: SweepConfig) -> Iterator[Problem]:

@@ -9,8 +9,9 @@ from typing_extensions import override
 
 from gacli.core.decision import Action, Decision
 from gacli.core.snapshot import Snapshot
-from gacli.policies.deadlines import deadline_slack_s, fits, lack, pause_loss_s, pause_slack_s, require_budget
+from gacli.policies.deadlines import deadline_slack_s, fits, lack, pause_slack_s, require_budget
 from gacli.policies.hysteresis import Hysteresis
+from gacli.policies.pausing import pause_in_time
 from gacli.policies.placing import cleanest
 from gacli.policies.present import Present, Unusable, contender, holder
 from gacli.policies.resuming import blind, candidates, comparable, due, home, resume, resume_in_time, still, time_s
@@ -73,12 +74,7 @@ class MoveOrPause(Hysteresis):
             "lowest_g_per_kwh": best.reading.intensity_g_per_kwh,
             "pause_above_g_per_kwh": self.pause_above_g_per_kwh,
         }
-        if snapshot.pause is None:
-            return self._stay(snapshot, f"{why}, but what a pause costs is not known", numbers)
-        loss_s, slack_s = pause_loss_s(snapshot, snapshot.pause), pause_slack_s(snapshot, self.budget_percent)
-        if not fits(loss_s, slack_s):
-            return self._stay(snapshot, f"{why}, but {lack(loss_s, slack_s)}", numbers)
-        return Decision(at=snapshot.now, policy=self.name, action=Action.PAUSE, reason=why, numbers=numbers)
+        return pause_in_time(snapshot, self.name, why, numbers, budget_percent=self.budget_percent)
 
     def _paused(self, snapshot: Snapshot) -> Decision:
         site = home(snapshot)

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from gacli.core.decision import Action, Decision
 from gacli.core.snapshot import Snapshot
-from gacli.policies.deadlines import fits, lack, overhead_s, pause_loss_s, pause_slack_s, require_budget
+from gacli.policies.deadlines import overhead_s, pause_slack_s, require_budget
+from gacli.policies.pausing import pause_in_time
 from gacli.policies.placing import cleanest
 from gacli.policies.present import Unusable, holder, present
 from gacli.policies.resuming import blind, due, home, resume, still
@@ -53,12 +54,7 @@ class PauseResume:
         if here.reading.intensity_g_per_kwh <= self.pause_above_g_per_kwh:
             return self._stay(snapshot, f"{now} is not above {limit}", numbers)
         why = f"{now} is above {limit}"
-        if snapshot.pause is None:
-            return self._stay(snapshot, f"{why}, but what a pause costs is not known", numbers)
-        loss_s, slack_s = pause_loss_s(snapshot, snapshot.pause), pause_slack_s(snapshot, self.budget_percent)
-        if not fits(loss_s, slack_s):
-            return self._stay(snapshot, f"{why}, but {lack(loss_s, slack_s)}", numbers)
-        return Decision(at=snapshot.now, policy=self.name, action=Action.PAUSE, reason=why, numbers=numbers)
+        return pause_in_time(snapshot, self.name, why, numbers, budget_percent=self.budget_percent)
 
     def _paused(self, snapshot: Snapshot) -> Decision:
         site = home(snapshot)

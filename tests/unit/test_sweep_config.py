@@ -44,7 +44,7 @@ def replaced(old: str, new: str) -> str:
             "{count: 12}", "{from: 0, to: 2000, step: 0.01}", "found more than 5000", id="too many thresholds"
         ),
         pytest.param("limit: 200%", "limit: 0%", "limit: found 0, expected a percentage above", id="no time"),
-        pytest.param("zone: XX-SUN", "zone: XX-SUM", 'no trace for "XX-SUM"; did you mean XX-SUN?', id="unknown zone"),
+        pytest.param("zone: XX-SUN", "zone: XX-SUM", 'for "XX-SUM"; did you mean XX-SUN?', id="unknown zone"),
         pytest.param("name: long", "name: short", 'found "short" again', id="names not unique"),
         pytest.param(
             "busy: 700W}, boot: 5m}\n  - {name: sunny",
