@@ -161,7 +161,14 @@ def test_every_single_crash_ends_in_the_same_place(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["run", "move by the policy", "pause and resume", "lose the machine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "move by the policy",
+        # A minute each: with `make prove-crashes`.
+        *(pytest.param(name, marks=pytest.mark.prove) for name in ("run", "pause and resume", "lose the machine")),
+    ],
+)
 def test_every_double_crash_ends_in_the_same_place(name: str, tmp_path: Path) -> None:
     moves, script = SCENARIOS[name]
     reference, points = undisturbed(tmp_path / "undisturbed", moves=moves, script=script)
