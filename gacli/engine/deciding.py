@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from gacli.engine.carbon_watch import CarbonWatch
 from gacli.engine.context import Context
 from gacli.engine.moves import moves_of
 from gacli.engine.supervision import Supervision
+from gacli.ports.machine import EPOCHS
 from gacli.store.jobs import GenerationRecord
 from gacli.store.placements import PlacementRecord, Purpose
 
@@ -99,6 +101,7 @@ class Deciding:
             # The one at the end, and its way here; periodic ones are in the script's own pace.
             saves_left_s=expected.save_s + expected.copy_s,
             save_s=expected.save_s,
+            since_epoch_s=self._since_epoch_s(now),
         )
 
     @staticmethod
@@ -115,6 +118,17 @@ class Deciding:
         ]
         full_j = sum(full for _, full in spans)
         return min(1.0, max(0.0, sum(used for used, _ in spans) / full_j)) if full_j > 0 else None
+
+    def _since_epoch_s(self, now: datetime) -> float | None:
+        """From the end that was seen; before that from the part of an epoch that the script tells."""
+        ended_at = self._supervision.epoch_ended_at
+        if ended_at is not None:
+            return max(0.0, (now - ended_at).total_seconds())
+        progress = self._context.store.journal.progress(self._context.job_id)
+        epochs = 0.0 if progress is None else progress.metrics.get(EPOCHS, 0.0)
+        if progress is None or not progress.steps_per_s or epochs == math.floor(epochs):
+            return None
+        return (epochs - math.floor(epochs)) * (progress.step / epochs) / progress.steps_per_s
 
     def _lengths_s(self) -> tuple[float | None, float | None]:
         """Training that is left, and of the whole job, at the script's present pace."""

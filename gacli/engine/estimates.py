@@ -14,12 +14,11 @@ from gacli.core.network import NetworkUse, network_use
 from gacli.core.placement import PlacementState
 from gacli.core.sci import FunctionalUnit, SciStatement, sci_of
 from gacli.core.site import Site
+from gacli.ports.machine import EPOCHS
 from gacli.store import Store
 from gacli.store.journal import Event
 from gacli.store.placements import PlacementRecord
 
-# The script's own metric that says how many epochs it has done.
-_EPOCH = "epoch"
 _RECORD = Assumptions()
 _EVENTS_AT_A_TIME = 5000
 
@@ -95,7 +94,7 @@ def _statements(
     counts = {FunctionalUnit.RUN: 1.0}
     if progress is not None:
         counts[FunctionalUnit.STEP] = float(progress.step)
-        counts[FunctionalUnit.EPOCH] = progress.metrics.get(_EPOCH, 0.0)
+        counts[FunctionalUnit.EPOCH] = progress.metrics.get(EPOCHS, 0.0)
     unknown = () if embodied is None else (*embodied.unknown, *(f"hardware of {site}" for site in not_stated))
     return tuple(
         sci_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from gacli.engine.leases import Leases
 from gacli.engine.metering import Meter
 from gacli.engine.placement_log import restore_state
 from gacli.errors import GaError
-from gacli.ports.machine import CheckpointSaved, ExitRecord, Machine, Poll, ProgressRecord
+from gacli.ports.machine import EPOCHS, CheckpointSaved, ExitRecord, Machine, Poll, ProgressRecord
 from gacli.store.jobs import GenerationRecord
 
 # Real seconds between two polls of the agent while somebody waits for its word, and after one that failed; else it is
@@ -61,6 +62,8 @@ class Supervision:
         self._last_told = 0.0
         self._raw_lines: dict[int, int] = {}
         self.last_saved: CheckpointSaved | None = None
+        self.epoch_ended_at: datetime | None = None
+        self._epochs: float | None = None
         self.unreachable_because = ""
         self._trouble: type[GaError] | None = None
 
@@ -181,6 +184,7 @@ class Supervision:
             if self._first_progress is None or self._first_progress[0] != record.generation:
                 self._first_progress = (record.generation, progress)
             stepped = stepped or progress.step > record.from_step
+            self._follow_epochs(progress)
         if poll.progress:
             newest = poll.progress[-1]
             at = context.clock.at_epoch(newest.at_s)
@@ -198,6 +202,13 @@ class Supervision:
                 store.jobs.generation_stepped(record.job_id, record.generation, at)
             elif not poll.progress and self._quietly_running(record, poll):
                 store.jobs.generation_stepped(record.job_id, record.generation, context.now())
+
+    def _follow_epochs(self, progress: ProgressRecord) -> None:
+        """When the last one ended, as far as it was seen: the first report after it counts."""
+        epochs = progress.metrics.get(EPOCHS)
+        if epochs is not None and self._epochs is not None and math.floor(epochs) > math.floor(self._epochs):
+            self.epoch_ended_at = self._context.clock.at_epoch(progress.at_s)
+        self._epochs = epochs
 
     def _quietly_running(self, record: GenerationRecord, poll: Poll) -> bool:
         """A script without reports has started well when it has lived for a while."""

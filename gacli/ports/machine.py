@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from gacli.core.job import Checkpoint
 from gacli.core.limits import GpuLimit
@@ -124,6 +124,10 @@ class PowerSample:
     memory_bytes: int | None = None
     gpu_percent: float | None = None
     parts: tuple[EnergyPart, ...] = ()
+
+
+EPOCHS: Final = "epoch"
+"""The metric by which a script tells how many epochs it has done."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

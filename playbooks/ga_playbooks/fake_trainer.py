@@ -29,7 +29,8 @@ class TrainerModel:
 
     steps_per_s > 0. total_steps: it completes after these. checkpoint_every_steps: 0 saves only at the end and when
     asked to stop. checkpoint_bytes > 0: the files are really written when a checkpoint is copied here. save_s >= 0.
-    setup_s: what preparing a new machine takes. copy_bytes_per_s: of checkpoints; infinite takes no time.
+    steps_per_epoch: 0: it tells nothing of epochs. setup_s: what preparing a new machine takes. copy_bytes_per_s: of
+    checkpoints; infinite takes no time.
     """
 
     steps_per_s: float
@@ -37,6 +38,7 @@ class TrainerModel:
     checkpoint_every_steps: int = 0
     checkpoint_bytes: int = 1000
     save_s: float = 1.0
+    steps_per_epoch: int = 0
     setup_s: float = 0.0
     copy_bytes_per_s: float = math.inf
 
@@ -198,7 +200,8 @@ class ModelledRun:
         if self._phase == "train" and self._step() > self.first_step:
             step = self._step()
             loss = 1.0 / (1.0 + step / 100.0)
-            self._record("progress", {"step": step, "total": self.model.total_steps, "loss": loss, "metrics": {}})
+            epochs = {"epoch": step / self.model.steps_per_epoch} if self.model.steps_per_epoch else {}
+            self._record("progress", {"step": step, "total": self.model.total_steps, "loss": loss, "metrics": epochs})
 
     def _save_now(self) -> None:
         self._begin_save(self._step())

@@ -16,6 +16,7 @@ from gacli.core.snapshot import Snapshot
 from gacli.engine.accounting import baselines_of
 from gacli.engine.deciding import Deciding
 from gacli.engine.summary import account_of, summary_of
+from gacli.policies.greenaccounter import GreenAccounter
 from gacli.policies.pause_resume import PauseResume
 from gacli.store.placements import Purpose
 from gacli.views.baselines import baseline_notes
@@ -106,6 +107,18 @@ def test_what_a_waiting_job_is_shown_as(tmp_path: Path, monkeypatch: pytest.Monk
     assert waiting.remaining_s == pytest.approx(4 * HOUR_S, rel=0.1)
     assert waiting.total_s == pytest.approx(6 * HOUR_S, rel=0.05)
     assert (waiting.started_at, waiting.deadline, waiting.poll_s) == (START, None, one.poll_s)
+
+
+def test_policies_know_when_an_epoch_has_ended(tmp_path: Path) -> None:
+    """GreenAccounter moves at the end of an epoch only: each takes an hour and a half here."""
+    model = TrainerModel(steps_per_s=0.1, total_steps=2160, steps_per_epoch=540, save_s=5.0)
+    policy = GreenAccounter(thresholds={"a": 300.0, "b": 200.0}, at_epoch_end=True)
+    dirty = HourlySource({"A": [100.0, *[500.0] * 47], "B": [150.0] * 48})
+    one = world(tmp_path, carbon=dirty, model=model, policy=policy)
+    assert one.run() is JobState.DONE
+    move = next(p for p in one.placements if p.purpose is Purpose.MOVE)
+    first_epoch_s = 1.5 * HOUR_S
+    assert first_epoch_s <= (move.times["planned"] - START).total_seconds() <= first_epoch_s + 2 * one.poll_s
 
 
 @pytest.mark.parametrize(
