@@ -120,6 +120,7 @@ def test_unknown_header_lists_every_layout(tmp_path: Path) -> None:
         ("DE.csv", f'{HEADER}"{"1" * 200_000}'.encode(), "expected CSV text in UTF-8: field larger"),
         ("DE.csv", None, "cannot be read: No such file or directory"),
     ],
+    ids=["latin-1", "no gzip", "gzip cut off", "long field", "missing"],
 )
 def test_unreadable_file(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / name
