@@ -12,7 +12,7 @@ SUMMARY = {
     "event", "job", "status", "generation", "migrations", "steps", "wall_s", "energy_kwh", "emissions_g", "baseline",
     "saved_percent", "sites", "checkpoint",
 }  # fmt: skip
-BESIDES = {"at", "epoch_s", "detail", "clock_scale", "modelled_percent"}
+BESIDES = {"at", "pauses", "epoch_s", "detail", "clock_scale", "modelled_percent"}
 PHASES = {"boot", "idle", "train", "checkpoint", "transfer"}
 EVENTS = {"placement", "job", "instance", "generation", "progress", "checkpoint", "carbon", "decision", "summary"}
 
