@@ -13,7 +13,7 @@ demo: install system-programs ## run a job that moves between three sites of thi
 	$(BIN)/ga run sample-configs/demo.yaml
 
 test: lint system-programs ## everything that CI checks in the checkout
-	$(BIN)/pytest -n 4 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: install ## format, lint, types and import rules
 	$(BIN)/ruff format --check .
