@@ -128,10 +128,12 @@ class Planner:
             return resume_in_time(snapshot, self.name, site, slack_s, late)
         if isinstance(known, Unusable):
             return still(snapshot, self.name, known.because)
-        sites = self._prospects(snapshot, known[0], known[1:], slack_s)
+        left_s = max(slack_s, 0.0)
+        sites = self._prospects(snapshot, known[0], known[1:], left_s)
         if isinstance(sites, Unusable):
-            return resume_in_time(snapshot, self.name, site, slack_s, f"there is nothing to wait by, {sites.because}")
-        options = self._options(snapshot, sites, max(slack_s, 0.0), may_pause=True)
+            why = late or f"there is nothing to wait by, {sites.because}"
+            return resume_in_time(snapshot, self.name, site, slack_s, why)
+        options = self._options(snapshot, sites, left_s, may_pause=True)
         moves = {
             there.name: planned_g
             for there, planned_g in zip(sites, options.move_g, strict=True)

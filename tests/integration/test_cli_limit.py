@@ -18,7 +18,7 @@ def ga(own_home: Path, tmp_path: Path) -> Iterator[Ga]:
 
 
 def test_limit_is_noted_told_and_shown(ga: Ga, tmp_path: Path) -> None:
-    running = ga.start("run", counting(tmp_path, steps=240), "--json")
+    running = ga.start("run", counting(tmp_path, steps=240, policy="stay"), "--json")
     running.until_running(1)
     said = ga("limit", "count", "--power", "200").stdout
     assert "count-1: 200 W; " in said
