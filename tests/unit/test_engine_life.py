@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.engine import HOUR_S, START, HourlySource, World, site
+from support.engine import HOUR_S, START, site
+from support.two_sites import MODEL, world
 
 from ga_playbooks.fake_trainer import TrainerModel
 from gacli.core.energy import Phase
@@ -16,19 +17,6 @@ from gacli.core.placement import PlacementState
 from gacli.policies.stay import Stay
 from gacli.ports.provider import InstanceState
 from gacli.store.placements import Purpose
-
-MODEL = TrainerModel(steps_per_s=1.0, total_steps=6000, checkpoint_every_steps=600, save_s=2.0)
-
-
-def world(tmp_path: Path, **changes: object) -> World:
-    """Two sites; `b` becomes much cleaner after half an hour."""
-    settings: dict[str, object] = {
-        "root": tmp_path,
-        "carbon": HourlySource({"A": [400.0] * 48, "B": [500.0, *[100.0] * 47]}),
-        "sites": (site("a", "A"), site("b", "B")),
-        "model": MODEL,
-    }
-    return World(**(settings | changes))  # type: ignore[arg-type]  # the tests name fields of the dataclass
 
 
 def test_a_job_that_stays_runs_to_its_end(tmp_path: Path) -> None:
@@ -181,82 +169,6 @@ def test_a_target_that_cannot_hold_the_checkpoint_sends_the_job_back(tmp_path: P
     assert not any("trained again" in str(event.body.get("message")) for event in one.events("warning"))
 
 
-def test_an_unreachable_source_is_waited_for_and_never_replaced(tmp_path: Path) -> None:
-    one = world(tmp_path)
-    one.run_for(1800)
-    faults = one.disk("job-1-a-1").faults
-    faults.unreachable = True
-    one.run_for(3 * HOUR_S)
-    assert one.state is JobState.BLOCKED
-    assert "a does not answer" in one.store.jobs.get(one.job_id).detail
-    assert len(one.store.jobs.generations(one.job_id)) == 1
-    faults.unreachable = False
-    assert one.run() is JobState.DONE
-
-
-def test_a_machine_that_stays_silent_longer_than_its_lease_is_given_up(tmp_path: Path) -> None:
-    one = world(tmp_path, policy=Stay(), lease_s=300.0)
-    one.run_for(2000.0)
-    one.disk("job-1-a-1").faults.unreachable = True
-    cut_off_at = one.clock.now()
-    assert one.run(until=JobState.BLOCKED) is JobState.BLOCKED
-    assert "it is given up at 2024-06-01 00:39 UTC" in one.store.jobs.get(one.job_id).detail
-    assert one.run() is JobState.DONE
-    first, second = one.store.jobs.generations(one.job_id)
-    assert (first.outcome, second.site) == ("lost", "b")
-    # The lease, the script's grace period of 30 s, and what the agent needs to kill it.
-    assert second.started_at is not None
-    assert second.started_at - cut_off_at > timedelta(seconds=300 + 30 + 5)
-    # What it drew meanwhile is not known: it is taken to have trained until it was given up.
-    unseen = [
-        entry.emission.energy
-        for entry in one.store.ledger.entries(one.job_id)
-        if entry.instance_id == "job-1-a-1" and entry.emission.energy.end > cut_off_at
-    ]
-    assert {energy.modelled for energy in unseen if energy.start >= cut_off_at} == {True}
-    assert sum(energy.energy_j for energy in unseen) > 1000.0 * 300
-
-
-def test_a_machine_that_answers_in_time_keeps_its_trainer(tmp_path: Path) -> None:
-    one = world(tmp_path, policy=Stay(), lease_s=300.0)
-    one.run_for(2000.0)
-    for _ in range(3):
-        one.disk("job-1-a-1").faults.unreachable = True
-        one.run_for(250.0)
-        one.disk("job-1-a-1").faults.unreachable = False
-        one.run_for(60.0)
-    assert one.run() is JobState.DONE
-    assert [g.site for g in one.store.jobs.generations(one.job_id)] == ["a"]
-
-
-def test_a_trainer_whose_lease_ran_out_is_started_again_where_it_was(tmp_path: Path) -> None:
-    """Heard of again before it could be given up: it has saved, and nothing is lost."""
-    one = world(tmp_path, policy=Stay(), lease_s=300.0)
-    one.run_for(2000.0)
-    one.disk("job-1-a-1").faults.unreachable = True
-    one.run_for(320.0)
-    one.disk("job-1-a-1").faults.unreachable = False
-    assert one.run() is JobState.DONE
-    first, second = one.store.jobs.generations(one.job_id)
-    assert (first.outcome, second.site) == ("stopped", "a")
-    assert [event.body["because"] for event in one.events("generation") if event.body.get("outcome") == "stopped"] == [
-        "lease"
-    ]
-    assert second.from_step > 2000.0 - 60
-
-
-def test_a_restarted_controller_waits_for_a_whole_lease(tmp_path: Path) -> None:
-    """What its predecessor heard last it cannot know."""
-    one = world(tmp_path, policy=Stay(), lease_s=300.0)
-    one.run_for(2000.0)
-    one.disk("job-1-a-1").faults.unreachable = True
-    one.run_for(340.0)
-    one.controller = one.new_controller()
-    one.run_for(340.0)
-    assert one.state is JobState.BLOCKED
-    assert one.run() is JobState.DONE
-
-
 def test_a_machine_that_is_told_of_its_end_is_left_with_a_checkpoint(tmp_path: Path) -> None:
     one = world(tmp_path, policy=Stay())
     one.run_for(2000.0)
@@ -280,22 +192,6 @@ def test_a_move_is_given_up_when_its_source_is_about_to_go(tmp_path: Path) -> No
     assert one.run() is JobState.DONE
     purposes = [p.purpose for p in one.placements]
     assert purposes == [Purpose.START, Purpose.MOVE, Purpose.EVACUATE, Purpose.RECOVER, Purpose.FINISH]
-
-
-def test_a_source_partitioned_while_stopping_is_waited_for(tmp_path: Path) -> None:
-    one = world(tmp_path, policy=Stay())
-    one.run_for(600)
-    one.command("migrate", "b")
-    faults = one.disk("job-1-a-1").faults
-    while (open_one := one.store.placements.open(one.job_id)) is None or open_one.state != "stopping":
-        one.tick()
-    faults.unreachable = True
-    one.run_for(HOUR_S)
-    assert one.state is JobState.BLOCKED
-    assert one.where() == "a"
-    faults.unreachable = False
-    assert one.run() is JobState.DONE
-    assert one.where() == "b"
 
 
 def test_a_script_that_ignores_the_signal_loses_only_what_it_had_not_saved(tmp_path: Path) -> None:
