@@ -38,7 +38,11 @@ def options(
     work_s = snapshot.remaining_s + snapshot.saves_left_s
     ends = (prospect.forecast.end for prospect in prospects)
     reach_s = min(horizon_s, min((end - snapshot.now).total_seconds() for end in ends))
-    edges_s = _edges_s(snapshot, prospects[0], min(reach_s, work_s + slack_s), math.ceil(horizon_s / 3600.0))
+    times = _times(snapshot, prospects)
+    # A slot in which nothing could be brought to its end would be filled with the next thing to begin.
+    least_s = max(float((times.boot_s + times.downtime_s).max()), float(times.resume_elsewhere_s.max()))
+    most_slots = math.ceil(horizon_s / 3600.0)
+    edges_s = _edges_s(snapshot, prospects[0], min(reach_s, work_s + slack_s), most_slots, least_s)
     intensity = np.stack([_means(prospect, snapshot.now, edges_s, caution) for prospect in prospects])
     slack_s = min(slack_s, max(float(edges_s[-1]), work_s))
     share = work_s / (work_s + slack_s) if may_pause else 1.0
@@ -52,16 +56,20 @@ def options(
         may_pause=may_pause,
         poll_s=snapshot.poll_s,
     )
-    return weigh(outlook, _times(snapshot, prospects), task)
+    return weigh(outlook, times, task)
 
 
-def _edges_s(snapshot: Snapshot, first: Prospect, span_s: float, most_slots: int) -> Floats:
-    """Slots that end where the forecast's periods do, or at equal parts of them, or at every so many of them."""
+def _edges_s(snapshot: Snapshot, first: Prospect, span_s: float, most_slots: int, least_s: float) -> Floats:
+    """Slots that end where the forecast's periods do, or at equal parts of them, or at every so many of them.
+
+    least_s: no slot but the first is shorter.
+    """
     step_s = first.forecast.step_s
-    if span_s > most_slots * step_s:
-        slot_s = step_s * math.ceil(span_s / (most_slots * step_s))
+    if max(span_s / most_slots, least_s) > step_s:
+        slot_s = step_s * math.ceil(max(span_s / most_slots, least_s) / step_s)
     else:
-        slot_s = step_s / max(1, math.floor(min(_FINEST_SLOTS * step_s / span_s, step_s / snapshot.poll_s)))
+        finest_s = max(span_s / _FINEST_SLOTS, snapshot.poll_s, least_s)
+        slot_s = step_s / max(1, math.floor(step_s / finest_s))
     phase_s = (first.forecast.points[0].at - snapshot.now).total_seconds() % slot_s
     begin_s = phase_s if phase_s > 1.0 else slot_s
     slots = 1 + max(math.ceil((span_s - begin_s) / slot_s - 1e-9), 0)
