@@ -34,10 +34,9 @@ _TOLERANCE_S = 1e-6
 class Outlook:
     """What a machine emits at each site in each slot.
 
-    edges_s: ascending, from 0 (now), one more than slots; all slots but the first are as long as each other and the
-    first is not longer. busy_g_per_s, idle_g_per_s, paused_g_per_s: [site, slot] in gCO2eq/s, PUE included, of a
-    machine that trains, that idles, and that is kept for a paused job (0 when none is). tail_g_per_s: by site, of
-    training after the last slot.
+    edges_s: ascending, from 0 (now), one more than slots; all slots but the first are as long as each other.
+    busy_g_per_s, idle_g_per_s, paused_g_per_s: [site, slot] in gCO2eq/s, PUE included, of a machine that trains, that
+    idles, and that is kept for a paused job (0 when none is). tail_g_per_s: by site, of training after the last slot.
     """
 
     edges_s: Floats
@@ -165,7 +164,7 @@ class _Programme:
         self._lengths_s = np.diff(outlook.edges_s)
         # More than the whole horizon cannot be lost within it.
         slack_s = min(task.slack_s, float(outlook.edges_s[-1]))
-        self._level_s, self._levels = _levels(slack_s, float(self._lengths_s.max()))
+        self._level_s, self._levels = _levels(slack_s, float(self._lengths_s[-1]))
         self._lost_s = np.arange(self._levels) * self._level_s
         self._work_s = task.work_s - outlook.edges_s[:, None] + self._lost_s
         self._over = self._work_s <= _TOLERANCE_S
@@ -174,7 +173,7 @@ class _Programme:
         self._wait_s = np.maximum(np.floor((left_s + _TOLERANCE_S) / task.poll_s), 0.0) * task.poll_s
         self._apart = np.where(np.eye(self._sites, dtype=bool), _FORBIDDEN_G, 0.0)[:, :, None]
         self._count_grams()
-        self._after = self._rows(float(self._lengths_s.max()))
+        self._after = self._rows(float(self._lengths_s[-1]))
         self._after_first = self._rows(float(self._lengths_s[0]))
 
     def options(self) -> Options:

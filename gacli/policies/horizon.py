@@ -62,7 +62,7 @@ def options(
 def _edges_s(snapshot: Snapshot, first: Prospect, span_s: float, most_slots: int, least_s: float) -> Floats:
     """Slots that end where the forecast's periods do, or at equal parts of them, or at every so many of them.
 
-    least_s: no slot but the first is shorter.
+    least_s: no slot is shorter.
     """
     step_s = first.forecast.step_s
     if max(span_s / most_slots, least_s) > step_s:
@@ -72,6 +72,7 @@ def _edges_s(snapshot: Snapshot, first: Prospect, span_s: float, most_slots: int
         slot_s = step_s / max(1, math.floor(step_s / finest_s))
     phase_s = (first.forecast.points[0].at - snapshot.now).total_seconds() % slot_s
     begin_s = phase_s if phase_s > 1.0 else slot_s
+    begin_s += slot_s if begin_s < least_s else 0.0
     slots = 1 + max(math.ceil((span_s - begin_s) / slot_s - 1e-9), 0)
     return np.concatenate([[0.0], begin_s + slot_s * np.arange(slots)])
 
