@@ -1,11 +1,11 @@
-"""What a move is expected to cost."""
+"""What a move, or a pause, is expected to cost."""
 
 from __future__ import annotations
 
 import math
 
 from gacli.core.site import Site
-from gacli.core.snapshot import MoveCost
+from gacli.core.snapshot import MoveCost, PauseCost
 
 
 def move_cost(
@@ -46,3 +46,13 @@ def move_cost(
     if source is not None:
         overhead_g += source.facility_rate_g_per_s(source.power.idle_w, source_intensity_g_per_kwh) * downtime_s
     return MoveCost(boot_s=boot_s, downtime_s=downtime_s, overhead_g=overhead_g)
+
+
+def pause_cost(site: Site, intensity_g_per_kwh: float, *, save_s: float, resume_s: float) -> PauseCost:
+    """What pausing at `site` and resuming there is expected to cost: busy while it saves, idle until it goes on.
+
+    Durations are on the job's clock; PUE is the site's, the intensity the present one.
+    """
+    saving_g = site.facility_rate_g_per_s(site.power.busy_w, intensity_g_per_kwh) * save_s
+    resuming_g = site.facility_rate_g_per_s(site.power.idle_w, intensity_g_per_kwh) * resume_s
+    return PauseCost(save_s=save_s, resume_s=resume_s, overhead_g=saving_g + resuming_g)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from gacli.core.decision import Decision
 from gacli.core.energy import Phase
 from gacli.core.job import JobState
-from gacli.core.move_cost import move_cost
+from gacli.core.move_cost import move_cost, pause_cost
 from gacli.core.placement import PlacementState
 from gacli.core.site import PowerModel, Site
 from gacli.core.snapshot import MoveCost, PauseCost, SiteView, Snapshot
@@ -174,15 +174,12 @@ class Deciding:
         readings = self._carbon.window(site.zone, now)
         if not readings:
             return None
-        save_s = expected.save_s + expected.copy_s
         boot_s = move_times.boot_s(placements, current, self._context.clock.scale)
-        resume_s = boot_s + expected.copy_s + expected.restart_s
-        g_per_kwh = readings[-1].intensity_g_per_kwh
-        return PauseCost(
-            save_s=save_s,
-            resume_s=resume_s,
-            overhead_g=site.facility_rate_g_per_s(site.power.busy_w, g_per_kwh) * save_s
-            + site.facility_rate_g_per_s(site.power.idle_w, g_per_kwh) * resume_s,
+        return pause_cost(
+            site,
+            readings[-1].intensity_g_per_kwh,
+            save_s=expected.save_s + expected.copy_s,
+            resume_s=boot_s + expected.copy_s + expected.restart_s,
         )
 
     def _move_cost(

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from gacli.core.carbon import Reading
-from gacli.core.move_cost import move_cost
+from gacli.core.move_cost import move_cost, pause_cost
 from gacli.core.site import Site
 from gacli.core.snapshot import MoveCost, PauseCost, SiteView, Snapshot
 from gacli.simulate.outages import Outages
@@ -191,13 +191,6 @@ class Views:
         readings = self._window(site.zone, now)
         if not readings:
             return None
-        job, power = self._scenario.job, site.power
+        job = self._scenario.job
         boot_s = 0.0 if self._scenario.hold_paused else self._scenario.boot_s.get(site.name, 0.0)
-        resume_s = boot_s + job.restart_s
-        now_g_per_kwh = readings[-1].intensity_g_per_kwh
-        return PauseCost(
-            save_s=job.save_s,
-            resume_s=resume_s,
-            overhead_g=site.facility_rate_g_per_s(power.busy_w, now_g_per_kwh) * job.save_s
-            + site.facility_rate_g_per_s(power.idle_w, now_g_per_kwh) * resume_s,
-        )
+        return pause_cost(site, readings[-1].intensity_g_per_kwh, save_s=job.save_s, resume_s=boot_s + job.restart_s)
