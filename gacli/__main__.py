@@ -59,7 +59,20 @@ def _usage_or_bug(error: Exception) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"ga: {message}", file=sys.stderr)
+    text = f"ga: {message}"
+    if sys.stderr.isatty():
+        import shutil
+
+        columns = shutil.get_terminal_size().columns
+        text = "\n".join(_wrapped(line, columns) for line in text.splitlines())
+    print(text, file=sys.stderr)
+
+
+def _wrapped(line: str, columns: int) -> str:
+    """A line for a terminal; paths and words stay whole, so that they can be clicked and copied."""
+    import textwrap
+
+    return textwrap.fill(line, columns, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,11 +142,6 @@ def parse(text: str, label: str) -> Document:
     return Document(label=label, text=text, data=data, marks=reader.marks)
 
 
-def wrapped(message: str) -> str:
-    """A message for a terminal of 80 columns; paths and words stay whole, so that they can be clicked and copied."""
-    return textwrap.fill(message, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
-
-
 class _Reader:
     """Turns YAML nodes into values and notes where each of them stands."""
 
@@ -245,7 +239,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, label: str) -> ConfigE
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     excerpt = f"\n    {line[:72]}\n    {' ' * mark.column}^" if line.strip() and mark.column < 72 else ""
-    message = wrapped(f"{label}:{mark.line + 1}:{mark.column + 1}: not valid YAML: {problem}")
+    message = f"{label}:{mark.line + 1}:{mark.column + 1}: not valid YAML: {problem}"
     return ConfigError(message + excerpt.replace("\t", "→"), hint=_syntax_hint(problem, error.context or ""))
 
 

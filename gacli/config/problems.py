@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from gacli.config.document import Document, Loc, wrapped
+from gacli.config.document import Document, Loc
 from gacli.config.quantities import Unexpected, describe
 from gacli.errors import ConfigError
 
@@ -34,9 +34,9 @@ class Problem:
 
 
 def config_error(document: Document, problems: Sequence[Problem]) -> ConfigError:
-    """All problems as one error, in the file's order, one paragraph each, wrapped for a terminal of 80 columns."""
+    """All problems as one error, in the file's order, one line each."""
     ordered = sorted(problems, key=lambda problem: document.line(problem.loc))
-    return ConfigError("\n".join(_paragraph(document, problem) for problem in ordered))
+    return ConfigError("\n".join(_line(document, problem) for problem in ordered))
 
 
 def of_validation(error: ValidationError, model: type[BaseModel], *, within: Loc = ()) -> list[Problem]:
@@ -62,9 +62,8 @@ def key_path(loc: Loc) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def _paragraph(document: Document, problem: Problem) -> str:
-    line = f"{document.where(problem.loc)}: " + (f"{key_path(problem.loc)}: " if problem.loc else "") + problem.text
-    return wrapped(line)
+def _line(document: Document, problem: Problem) -> str:
+    return f"{document.where(problem.loc)}: " + (f"{key_path(problem.loc)}: " if problem.loc else "") + problem.text
 
 
 def _of_detail(detail: ErrorDetails, model: type[BaseModel], within: Loc) -> Problem:

@@ -58,15 +58,6 @@ def test_bad_input_is_told_with_its_place(bad: Bad, tmp_path: Path, monkeypatch:
     assert "pydantic" not in message
 
 
-@pytest.mark.parametrize(
-    "bad", [bad for bad in BAD if "work:" not in bad.get("lines", "")], ids=lambda bad: bad["case"]
-)
-def test_messages_fit_80_columns(bad: Bad) -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse(text_of(bad), Path("train.yaml"))
-    assert max(map(len, str(caught.value).splitlines())) <= 80
-
-
 def test_defaults() -> None:
     config = load(DATA / "minimal.yaml").config
     site = config.sites[0]
