@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint wheel-test prove-kills prove-crashes prove-forecast bench-migration bench-help bench-sweep results-six-zones lock system-programs clean
+.PHONY: help install demo test lint wheel-test prove-kills prove-faults prove-forecast bench-migration bench-help bench-sweep results-six-zones lock system-programs clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -27,8 +27,8 @@ wheel-test: install system-programs ## install the built wheel into an empty env
 prove-kills: install system-programs ## kill ga at random moments of real runs, and check what they end with
 	PYTHONPATH=tests $(BIN)/python tests/prove/kills.py
 
-prove-crashes: install ## kill the controller twice, at every pair of points, in memory; `make test` does it for one scenario
-	$(BIN)/pytest -n 2 -m prove tests/unit/test_engine_crashes.py
+prove-faults: install system-programs ## let real jobs fail, be killed and be cut off; kill the controller at every pair of points
+	$(BIN)/pytest -n 2 --dist loadgroup -m prove
 
 prove-forecast: install ## back-test the built-in forecast on all zones of ../shared/traces
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/prove/backtest.py

@@ -12,6 +12,8 @@ from support.agent_job import Job, of_kind
 
 from ga_playbooks.agent.clock import monotonic_s
 
+pytestmark = pytest.mark.prove
+
 LEASE_S = 3.0
 
 

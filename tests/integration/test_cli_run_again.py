@@ -57,6 +57,7 @@ def test_interrupt_ends_the_viewer_and_not_the_job(ga: Ga, tmp_path: Path) -> No
     ga.wait_until_nothing_is_left()
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("state", ["running", "starting"])
 def test_killed_with_its_controller_it_goes_on_where_it_was(ga: Ga, tmp_path: Path, state: str) -> None:
     config = counting(tmp_path, steps=240)

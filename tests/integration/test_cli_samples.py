@@ -23,7 +23,7 @@ def moves(events: list[Event]) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @needs("torch", "numpy", "sklearn")
 def test_torch_moved_twice_ends_with_the_same_bytes_as_one_that_stayed(own_home: Path, tmp_path: Path) -> None:
     with Ga(own_home, tmp_path) as ga:

@@ -60,7 +60,7 @@ def chunks_of(path: Path) -> list[tuple[object, ...]]:
         return database.execute("SELECT number, results FROM chunks ORDER BY number").fetchall()
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @pytest.mark.parametrize("cut", [pytest.param(signal.SIGKILL, id="killed"), pytest.param(signal.SIGINT, id="^C")])
 def test_a_sweep_that_was_cut_off_goes_on_where_it_was(ga: Ga, many: Path, tmp_path: Path, cut: signal.Signals) -> None:
     path, whole = tmp_path / "cut.sweep", tmp_path / "whole.sweep"

@@ -50,6 +50,7 @@ def test_paused_by_its_policy_and_resumed(ga: Ga, tmp_path: Path) -> None:
     ga.wait_until_nothing_is_left()
 
 
+@pytest.mark.prove
 def test_a_job_that_waits_goes_on_waiting_after_its_controller_was_killed(ga: Ga, tmp_path: Path) -> None:
     running = ga.start("run", config(tmp_path), "--json")
     running.until("it waits", lambda event: event["event"] == "job" and event["state"] == "waiting")

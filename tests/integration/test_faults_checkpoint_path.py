@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.bad import Ga, ga_in, job, mock
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 WITHOUT = {"grace": "5s", "path": "out/checkpoints"}
 

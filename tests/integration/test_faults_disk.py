@@ -24,7 +24,7 @@ from gacli.ports.machine import WorkSpec
 from gacli.transport.pins import Pins
 from gacli.transport.ssh import SshHost
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 MIB = 2**20
 NAMESPACE = ["unshare", "--user", "--mount", "--map-current-user", "--keep-caps"]

@@ -12,7 +12,7 @@ from support.waiting import wait_for
 
 from gacli.core.job import JobState
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 
 @pytest.fixture

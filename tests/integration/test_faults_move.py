@@ -23,7 +23,7 @@ from ga_providers.mock_folder import VmFolder
 from gacli.core.placement import PlacementState
 from gacli.store.placements import PlacementRecord
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 STEPS = 400
 BALLAST_BYTES = 6 << 20

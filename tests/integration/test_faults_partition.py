@@ -23,7 +23,7 @@ from gacli.core.energy import Phase
 from gacli.core.job import JobState
 from gacli.core.placement import PlacementState
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 STEPS = 400
 # The first generation is far from its end whenever it is asked to stop; later ones end at once.

@@ -11,7 +11,7 @@ from support.bad import Ga, count, ga_in, job, mock
 
 from gacli.core.job import JobState
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 
 @pytest.fixture

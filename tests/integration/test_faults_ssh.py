@@ -16,7 +16,7 @@ from gacli.core.job import JobState
 from gacli.transport.keys import make_key
 from gacli.transport.pins import HostKey
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 # What a host needs besides rsync and Python; `login` of the test's sshd is a shell script.
 PROGRAMS = ("sh", "cat", "mv", "rm", "mkdir", "sleep")

@@ -30,7 +30,7 @@ from gacli.ports.provider import InstanceState, Provider
 from gacli.store import Store
 from gacli.store.instances import Holding
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 DAY_S = 86400.0
 STRANGER = "beefbeefbeefbeef"

@@ -22,7 +22,7 @@ from gacli.engine.controller import Controller
 from gacli.errors import HostUnreachable
 from gacli.ports.provider import InstanceState
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from support.kill_scenario import JOB, Place, Scenario
 from support.kills import Ended, Killing, moments_s
 
 # One worker makes the run that all of them look at.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.prove, pytest.mark.xdist_group("kills")]
 
 # However slow the computer is, the first generation does not come to its end before it is moved.
 SCENARIO = Scenario(steps=160, step_s=0.02, first_step_s=0.25, ballast_mib=8)

@@ -73,7 +73,7 @@ def newest(folder: Path) -> ga_trainer.Checkpoint:
     return ga_trainer.verify(max((folder / "checkpoints").glob("step-*")))
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @examples
 def test_interrupted_training_ends_with_the_same_bytes(example: str, steps: int, tmp_path: Path) -> None:
     options = ("--steps", str(steps), "--checkpoint-every", "50")

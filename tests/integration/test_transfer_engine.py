@@ -16,7 +16,7 @@ from support.sshd import Sshd
 from support.transfers import private_keys_in
 from support.waiting import wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 STEPS = 600
 # The first generation is far from its end whenever it is asked to stop; later ones are soon there, and save no more.

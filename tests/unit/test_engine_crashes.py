@@ -160,15 +160,8 @@ def test_every_single_crash_ends_in_the_same_place(name: str, tmp_path: Path) ->
     assert wrong == {}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "move by the policy",
-        # A minute each: with `make prove-crashes`.
-        *(pytest.param(name, marks=pytest.mark.prove) for name in ("run", "pause and resume", "lose the machine")),
-    ],
-)
+@pytest.mark.prove
+@pytest.mark.parametrize("name", ["move by the policy", "run", "pause and resume", "lose the machine"])
 def test_every_double_crash_ends_in_the_same_place(name: str, tmp_path: Path) -> None:
     moves, script = SCENARIOS[name]
     reference, points = undisturbed(tmp_path / "undisturbed", moves=moves, script=script)
