@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from gacli.core.planning import Floats, Options, Outlook, Task, Times, weigh
+from gacli.core.plan_terms import Floats, Options, Outlook, Task, Times
+from gacli.core.planning import weigh
 from gacli.core.snapshot import MoveCost, Snapshot
 from gacli.policies.deadlines import resumption_s
 from gacli.policies.prospects import Prospect
@@ -38,15 +39,10 @@ def options(
     work_s = snapshot.remaining_s + snapshot.saves_left_s
     ends = (prospect.forecast.end for prospect in prospects)
     reach_s = min(horizon_s, min((end - snapshot.now).total_seconds() for end in ends))
-    times = _times(snapshot, prospects)
-    # A slot in which nothing could be brought to its end would be filled with the next thing to begin.
-    least_s = max(float((times.boot_s + times.downtime_s).max()), float(times.resume_elsewhere_s.max()))
-    most_slots = math.ceil(horizon_s / 3600.0)
-    edges_s = _edges_s(snapshot, prospects[0], min(reach_s, work_s + slack_s), most_slots, least_s)
-    intensity = np.stack([_means(prospect, snapshot.now, edges_s, caution) for prospect in prospects])
+    edges_s = _edges_s(snapshot, prospects[0], min(reach_s, work_s + slack_s), math.ceil(horizon_s / 3600.0))
     slack_s = min(slack_s, max(float(edges_s[-1]), work_s))
     share = work_s / (work_s + slack_s) if may_pause else 1.0
-    outlook = _outlook(snapshot, prospects, edges_s, intensity, share)
+    outlook = _outlook(snapshot, prospects, edges_s, caution, share)
     task = Task(
         work_s=work_s,
         slack_s=slack_s,
@@ -56,35 +52,36 @@ def options(
         may_pause=may_pause,
         poll_s=snapshot.poll_s,
     )
-    return weigh(outlook, times, task)
+    return weigh(outlook, _times(snapshot, prospects), task)
 
 
-def _edges_s(snapshot: Snapshot, first: Prospect, span_s: float, most_slots: int, least_s: float) -> Floats:
-    """Slots that end where the forecast's periods do, or at equal parts of them, or at every so many of them.
+def _edges_s(snapshot: Snapshot, first: Prospect, span_s: float, most_slots: int) -> Floats:
+    """Slots begin at polls: where the forecast's periods do, or equal parts of them, or every so many of them.
 
-    least_s: no slot is shorter.
+    Where no poll falls there: at the next one.
     """
-    step_s = first.forecast.step_s
-    if max(span_s / most_slots, least_s) > step_s:
-        slot_s = step_s * math.ceil(max(span_s / most_slots, least_s) / step_s)
+    step_s, poll_s = first.forecast.step_s, snapshot.poll_s
+    if span_s / most_slots > step_s:
+        slot_s = step_s * math.ceil(span_s / most_slots / step_s)
     else:
-        finest_s = max(span_s / _FINEST_SLOTS, snapshot.poll_s, least_s)
-        slot_s = step_s / max(1, math.floor(step_s / finest_s))
+        slot_s = step_s / max(1, math.floor(step_s / max(span_s / _FINEST_SLOTS, poll_s)))
+    slot_s = poll_s * max(1, round(slot_s / poll_s))
     phase_s = (first.forecast.points[0].at - snapshot.now).total_seconds() % slot_s
-    begin_s = phase_s if phase_s > 1.0 else slot_s
-    begin_s += slot_s if begin_s < least_s else 0.0
+    # Polls are a little late where they are real.
+    begin_s = poll_s * math.ceil((phase_s - 1.0) / poll_s) or slot_s
     slots = 1 + max(math.ceil((span_s - begin_s) / slot_s - 1e-9), 0)
     return np.concatenate([[0.0], begin_s + slot_s * np.arange(slots)])
 
 
-def _means(prospect: Prospect, now: datetime, edges_s: Floats, caution: float) -> Floats:
-    """The mean intensity of each slot: the reading's until its period ends, then what the forecast says."""
+def _expected(prospect: Prospect, now: datetime, caution: float) -> tuple[Floats, Floats]:
+    """From which seconds on which intensity is expected: the reading's until its period ends, then the forecast's."""
     reading, forecast = prospect.now.reading, prospect.forecast
-    expected = np.array([point.intensity_g_per_kwh for point in forecast.points], float)
+    expected: Floats = np.array([point.intensity_g_per_kwh for point in forecast.points], float)
     if caution:
         highest = np.array([point.high50_g_per_kwh for point in forecast.points], float)
         expected += caution * (highest - expected)
-    at_s = (forecast.points[0].at - now).total_seconds() + forecast.step_s * np.arange(len(expected))
+    first_s = (forecast.points[0].at - now).total_seconds()
+    at_s: Floats = first_s + forecast.step_s * np.arange(len(expected), dtype=float)
     known_s = max((reading.at + timedelta(seconds=reading.period_s) - now).total_seconds(), 0.0)
     begun = int(np.searchsorted(at_s, known_s, "right"))
     if begun:
@@ -93,52 +90,73 @@ def _means(prospect: Prospect, now: datetime, edges_s: Floats, caution: float) -
     else:
         at_s = np.concatenate([[0.0], at_s])
         expected = np.concatenate([[reading.intensity_g_per_kwh], expected])
-    sums = np.concatenate([[0.0], np.cumsum(np.diff(at_s) * expected[:-1])])
-    index = np.searchsorted(at_s, edges_s, "right") - 1
-    integral = sums[index] + expected[index] * (edges_s - at_s[index])
-    means: Floats = np.diff(integral) / np.diff(edges_s)
-    return means
+    return at_s, expected
 
 
 def _outlook(
-    snapshot: Snapshot, prospects: Sequence[Prospect], edges_s: Floats, intensity: Floats, share: float
+    snapshot: Snapshot, prospects: Sequence[Prospect], edges_s: Floats, caution: float, share: float
 ) -> Outlook:
     """share: of the time to come that the work takes. Behind the horizon it is done as in the cleanest share of it."""
+    expected = [_expected(prospect, snapshot.now, caution) for prospect in prospects]
+    end_s = edges_s[-1]
+    changes_s = np.unique(np.concatenate([at_s[at_s < end_s] for at_s, _ in expected]))
+    intensity = np.stack([values[np.searchsorted(at_s, changes_s, "right") - 1] for at_s, values in expected])
     sites = [prospect.view.site for prospect in prospects]
     busy = np.array([site.facility_rate_g_per_s(site.power.busy_w, 1.0) for site in sites])[:, None] * intensity
     idle = np.array([site.facility_rate_g_per_s(site.power.idle_w, 1.0) for site in sites])[:, None] * intensity
     paused = np.array([site.facility_rate_g_per_s(snapshot.paused_power_w, 1.0) for site in sites])[:, None] * intensity
-    used = max(math.ceil(share * busy.shape[1]), 1)
-    tail = np.sort(busy, axis=1)[:, :used].mean(axis=1)
-    return Outlook(edges_s=edges_s, busy_g_per_s=busy, idle_g_per_s=idle, paused_g_per_s=paused, tail_g_per_s=tail)
+    return Outlook(
+        edges_s=edges_s,
+        changes_s=changes_s,
+        busy_g_per_s=busy,
+        idle_g_per_s=idle,
+        paused_g_per_s=paused,
+        tail_g_per_s=_cleanest_mean(busy, np.diff(changes_s, append=end_s), share),
+    )
+
+
+def _cleanest_mean(rate: Floats, lengths_s: Floats, share: float) -> Floats:
+    """Each site's mean rate over the cleanest share of the time. rate: [site, change]."""
+    order = np.argsort(rate, axis=1)
+    lengths_s = lengths_s[order]
+    used_s = np.clip(
+        share * lengths_s.sum(axis=1, keepdims=True) - (lengths_s.cumsum(axis=1) - lengths_s), 0, lengths_s
+    )
+    mean: Floats = (np.take_along_axis(rate, order, axis=1) * used_s).sum(axis=1) / used_s.sum(axis=1)
+    return mean
 
 
 def _times(snapshot: Snapshot, prospects: Sequence[Prospect]) -> Times:
-    """What the first site's costs are as a target is not known while the job is there: those of the slowest other."""
+    """What coming back to the first site would take is not known while the job is there: as much as at the slowest.
+
+    A job that is paused where its last checkpoint lies has nothing to copy.
+    """
     others = [prospect.view.move for prospect in prospects[1:] if prospect.view.move is not None]
     slowest = MoveCost(
         boot_s=max((cost.boot_s for cost in others), default=0.0),
         downtime_s=max((cost.downtime_s for cost in others), default=0.0),
         overhead_g=0.0,
     )
-    here = prospects[0].view.move or slowest
-    costs = [here, *(prospect.view.move or slowest for prospect in prospects[1:])]
+    costs = [slowest, *(prospect.view.move or slowest for prospect in prospects[1:])]
     boot_s = np.array([cost.boot_s for cost in costs])
     downtime_s = np.array([cost.downtime_s for cost in costs])
     if snapshot.current is None:
+        here = prospects[0].view.move or slowest
         # Where nothing says how long its next checkpoint takes: as long as loading the last one.
         save_s = here.downtime_s if snapshot.save_s is None else snapshot.save_s
-        resume_s = np.array([resumption_s(cost) for cost in costs])
+        resume_s = boot_s + np.minimum(downtime_s, here.downtime_s)
+        resume_s[0] = resumption_s(here)
         return Times(
             boot_s=boot_s,
             downtime_s=downtime_s + save_s,
             resume_s=resume_s,
-            resume_elsewhere_s=resume_s,
+            resume_elsewhere_s=boot_s + downtime_s,
             save_s=save_s,
         )
     save_s = 0.0 if snapshot.pause is None else snapshot.pause.save_s
     elsewhere_s = boot_s + np.maximum(downtime_s - save_s, 0.0)
     resume_s = elsewhere_s.copy()
     if snapshot.pause is not None:
+        resume_s = np.maximum(np.minimum(elsewhere_s, snapshot.pause.resume_s), boot_s)
         resume_s[0] = snapshot.pause.resume_s
     return Times(boot_s=boot_s, downtime_s=downtime_s, resume_s=resume_s, resume_elsewhere_s=elsewhere_s, save_s=save_s)

@@ -25,7 +25,7 @@ from gacli.policies.resuming import blind, candidates, comparable, due, home, re
 from gacli.policies.wording import grams
 
 if TYPE_CHECKING:
-    from gacli.core.planning import Options
+    from gacli.core.plan_terms import Options
 
 # A plan looks at least so far ahead, or to the latest end of the job: with less, present intensities say as much.
 _LEAST_REACH_S = 6 * 3600.0

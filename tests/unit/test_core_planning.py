@@ -10,7 +10,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from gacli.core.planning import Options, Outlook, Task, Times, weigh
+from gacli.core.plan_terms import Options, Outlook, Task, Times
+from gacli.core.planning import weigh
 
 SLOT_S = 3600.0
 # Every level of lost time that the planner may choose for these slacks is a part of this, so that nothing is rounded.
@@ -79,14 +80,15 @@ class Search:
             for site in self._sites:
                 left = moves if site == place else moves - 1
                 spans = self._times.resume_s if site == place else self._times.resume_elsewhere_s
-                if left < 0:
-                    continue
                 ready = begin + float(spans[site])
-                trained_s = min(work_s, end - ready)
+                until = self._until(slot, ready)
+                if left < 0 or until is None:
+                    continue
+                trained_s = min(work_s, self._edges[until] - ready)
                 ways[site] = (
                     self._grams(self._outlook.idle_g_per_s, site, begin, ready)
                     + self._grams(self._outlook.busy_g_per_s, site, ready, ready + trained_s)
-                    + self._least(slot + 1, site, False, work_s - trained_s, lost_s + ready - begin, left)
+                    + self._least(until, site, False, work_s - trained_s, lost_s + ready - begin, left)
                 )
             return ways
         trained_s = min(work_s, end - begin)
@@ -94,26 +96,33 @@ class Search:
             slot + 1, place, False, work_s - trained_s, lost_s, moves
         )
         saved = begin + self._times.save_s
-        if self._task.may_pause:
+        until = self._until(slot, saved)
+        if self._task.may_pause and until is not None:
+            end = float(self._edges[until])
             ways["pause"] = (
                 self._grams(self._outlook.busy_g_per_s, place, begin, saved)
                 + self._grams(self._outlook.paused_g_per_s, place, saved, end)
-                + self._least(slot + 1, place, True, work_s, lost_s + end - begin, moves)
+                + self._least(until, place, True, work_s, lost_s + end - begin, moves)
             )
         for site in self._sites:
             boot_s, downtime_s = float(self._times.boot_s[site]), float(self._times.downtime_s[site])
-            if site == place or moves < 1 or work_s <= boot_s:
-                continue
             booted, arrived = begin + boot_s, begin + boot_s + downtime_s
-            trained_s = min(work_s - boot_s, end - arrived)
+            until = self._until(slot, arrived)
+            if site == place or moves < 1 or work_s <= boot_s or until is None:
+                continue
+            trained_s = min(work_s - boot_s, self._edges[until] - arrived)
             ways[site] = (
                 self._grams(self._outlook.busy_g_per_s, place, begin, booted + self._times.save_s)
                 + self._grams(self._outlook.idle_g_per_s, place, booted + self._times.save_s, arrived)
                 + self._grams(self._outlook.idle_g_per_s, site, begin, arrived)
                 + self._grams(self._outlook.busy_g_per_s, site, arrived, arrived + trained_s)
-                + self._least(slot + 1, site, False, work_s - boot_s - trained_s, lost_s + downtime_s, moves - 1)
+                + self._least(until, site, False, work_s - boot_s - trained_s, lost_s + downtime_s, moves - 1)
             )
         return ways
+
+    def _until(self, slot: int, instant_s: float) -> int | None:
+        """The first slot that begins when it is done; None: that lies behind the horizon."""
+        return next((at for at in range(slot + 1, len(self._edges)) if self._edges[at] >= instant_s - 1e-6), None)
 
     def _waited_out(self, slot: int, place: int, work_s: float, lost_s: float, moves: float) -> float:
         """Resumed within the slot, at the last poll at which there is time for it."""
@@ -132,7 +141,8 @@ class Search:
         )
 
     def _grams(self, rates: np.ndarray[tuple[int, int], np.dtype[np.float64]], site: int, a: float, b: float) -> float:
-        parts = zip(self._edges[:-1], self._edges[1:], rates[site], strict=True)
+        changes = self._outlook.changes_s
+        parts = zip(changes, [*changes[1:], math.inf], rates[site], strict=True)
         return sum(max(0.0, min(b, float(high)) - max(a, float(low))) * float(rate) for low, high, rate in parts)
 
 
@@ -140,12 +150,14 @@ def _drawn_times(draw: st.DrawFn, sites: int) -> Times:
     def spans(most: int, least: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return GRAIN_S * np.array([draw(st.integers(least, most)) for _ in range(sites)], float)
 
+    # Also longer than a slot.
+    save = draw(st.integers(0, 1) | st.integers(0, 10))
     return Times(
-        boot_s=spans(1),
-        downtime_s=spans(2, 1),
-        resume_s=spans(2),
-        resume_elsewhere_s=spans(2, 1),
-        save_s=GRAIN_S * draw(st.integers(0, 1)),
+        boot_s=spans(draw(st.sampled_from([1, 12]))),
+        downtime_s=spans(draw(st.sampled_from([2, 12])), max(save, 1)) if save <= 2 else spans(save + 2, save),
+        resume_s=spans(draw(st.sampled_from([2, 20]))),
+        resume_elsewhere_s=spans(draw(st.sampled_from([2, 20])), 1),
+        save_s=GRAIN_S * save,
     )
 
 
@@ -153,12 +165,16 @@ def _drawn_times(draw: st.DrawFn, sites: int) -> Times:
 def _cases(draw: st.DrawFn) -> Case:
     sites, slots = draw(st.integers(1, 3)), draw(st.integers(2, 5))
     first_s = draw(st.sampled_from([SLOT_S, SLOT_S / 2]))
-    busy = np.array([[draw(st.integers(0, 500)) for _ in range(slots)] for _ in range(sites)], float) / 1000
+    edges_s = np.concatenate([[0.0], first_s + SLOT_S * np.arange(slots)])
+    changes = draw(st.none() | st.sets(st.integers(1, 8 * slots), max_size=6))
+    changes_s = edges_s[:-1] if changes is None else np.array([GRAIN_S * eighth for eighth in (0, *sorted(changes))])
+    busy = np.array([[draw(st.integers(0, 500)) for _ in changes_s] for _ in range(sites)], float) / 1000
     place = draw(st.integers(0, sites - 1))
-    slack_s = draw(st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0]))
+    slack_s = draw(st.sampled_from([0.0, 0.5, 1.0, 1.09, 2.0, 3.0]))
     return Case(
         outlook=Outlook(
-            edges_s=np.concatenate([[0.0], first_s + SLOT_S * np.arange(slots)]),
+            edges_s=edges_s,
+            changes_s=changes_s,
             busy_g_per_s=busy,
             idle_g_per_s=busy * 0.25,
             paused_g_per_s=busy * draw(st.sampled_from([0.0, 0.125])),
@@ -194,6 +210,7 @@ def _day(busy: list[list[float]], task: Task, *, paused_share: float = 0.0) -> O
     return weigh(
         Outlook(
             edges_s=SLOT_S * np.arange(rates.shape[1] + 1),
+            changes_s=SLOT_S * np.arange(rates.shape[1], dtype=float),
             busy_g_per_s=rates,
             idle_g_per_s=rates * 0.1,
             paused_g_per_s=rates * paused_share,

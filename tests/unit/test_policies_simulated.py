@@ -205,20 +205,17 @@ def test_nobody_emits_less_than_who_knows_all(case: Case, error: float) -> None:
             assert bound_g <= outcome.total.emissions_g * (1 + 1e-6) + 1e-6, policy
 
 
-@settings(some, derandomize=True)
+@some
 @given(_cases, st.sampled_from([0.0, 60.0]))
 def test_nobody_emits_much_less_than_who_knows_all(case: Case, error: float) -> None:
-    """With times between the planner's slots and levels it is off by what an hour of the job emits, as a rule.
-
-    Always the same cases: of others, one in a hundred or so is farther off (docs/policies.md#clairvoyant).
-    """
+    """With times between the planner's levels, and saves whose instants it does not know, it is off by a little."""
     scenario = case.scenario()
     bound_g = simulate(scenario, Clairvoyant()).total.emissions_g
     for policy in (*AWARE, *HASTY):
         outcome = simulate(scenario, policy, Guessing(scenario, error))
         if outcome.deadline_met:
             event(f"{policy.name}: {outcome.total.emissions_g < bound_g}")
-            allowed_g = 0.03 * outcome.total.emissions_g + _hour_g(scenario)
+            allowed_g = 0.03 * outcome.total.emissions_g + 0.3 * _hour_g(scenario)
             assert bound_g <= outcome.total.emissions_g + allowed_g, policy
 
 
@@ -234,6 +231,22 @@ def test_a_boot_that_takes_longer_than_a_poll_is_no_reason_to_move_again_and_aga
     planned = simulate(scenario, ForecastPlan(caution=0, max_moves=2), Guessing(scenario, 0.0))
     assert knowing.total.emissions_g < planned.total.emissions_g
     assert knowing.moves <= 5
+
+
+def test_coming_back_to_where_the_job_was_paused_takes_as_long_as_any_move() -> None:
+    """The plan of a job that is paused at a, to go to b and back, has no more time than for the first of both."""
+    days = (
+        (65, 534, 102, 72, 596, 385, 139, 87, 38, 108),
+        (63, 110, 319, 467, 150, 206, 310, 120, 403, 217),
+        (130, 431, 199, 135, 100, 329, 82, 10, 505, 318),
+    )
+    case = Case(
+        days=tuple((*day, *[300] * 14) for day in days), work_h=5.5, slack_percent=50, quick=False, save_s=100.0,
+        save_every_s=5000.0, boot_s=200.0, restart_s=90.0, bandwidth_bytes_per_s=3e6, poll_s=300.0,
+    )  # fmt: skip
+    outcome = simulate(case.scenario(), Clairvoyant())
+    assert outcome.deadline_met
+    assert outcome.total.emissions_g < 300
 
 
 def _hour_g(scenario: Scenario) -> float:
