@@ -21,27 +21,30 @@ _WIDE = 100
 
 def study_table(study: Study, width: int) -> RenderableType:
     """One table a kind of job, the policies in the file's order, what hindsight says of them below. width: columns."""
+    wide = width >= _WIDE
     parts: list[RenderableType] = [Text(_title(study), style="bold")]
     for job in dict.fromkeys(row.job for row in study.rows):
         rows = [row for row in study.rows if row.job == job]
         references = [reference for reference in study.references if reference.job == job]
-        parts += [Text(), Text(job, style="bold"), _table(rows, references, wide=width >= _WIDE)]
-    parts += [Text(), *(Text(note, style="dim") for note in basis_notes(study))]
+        parts += [Text(), Text(job, style="bold"), _table(rows, references, wide=wide)]
+    parts += [Text(), *(Text(note, style="dim") for note in _basis_notes(study, wide=wide))]
     return Group(*parts)
 
 
-def basis_notes(study: Study) -> Iterator[str]:
-    """What the figures rest on, a sentence or two each."""
+def _basis_notes(study: Study, *, wide: bool) -> Iterator[str]:
+    """What the figures rest on, a sentence or two each. wide: the spread is shown."""
     experiment = study.experiment
     sources = experiment.sources
     named = ", ".join(map(fmt.plain, sources[:_MOST_SOURCES]))
     more = f" and {len(sources) - _MOST_SOURCES} more" if len(sources) > _MOST_SOURCES else ""
     kind = kind_words(experiment.signal, experiment.scope)
     yield f"Intensity: {kind}, from {named}{more}. Energy is modelled from the sites' power; emissions with PUE."
+    spread = "; 5–95 %: over single starts" if wide else ""
     yield (
-        f"saved: against `{BASELINE}` from the same starts, of the sums; 5–95 %: over single starts. In hindsight: the "
-        "best single site; the best moves, which are paid for, and no pause; the bound, the least of these moves and "
-        "of what policies with perfect foresight made in time. of bound: which part of its saving was reached."
+        f"saved: against `{BASELINE}` from the same starts, of the sums{spread}. "
+        "In hindsight: the best single site; the best moves, which are paid for, and no pause; the bound, the least of "
+        "these moves and of what policies with perfect foresight made in time. of bound: which part of its saving was "
+        "reached."
     )
     if any(row.given_up for row in study.rows):
         yield "Runs that were given up (`limit`) are counted, and left out of all other figures."

@@ -58,7 +58,7 @@ def test_table_tells_every_policy_of_every_job_and_what_it_rests_on(study: Study
     flat = " ".join(text.split())
     assert "Intensity: average, life cycle, from trace:XX-SUN.csv, trace:XX-WIND.csv. Energy is modelled" in flat
     assert "saved: against `stay` from the same starts" in flat
-    assert ("± std" in text) == (width == 120)
+    assert ("± std" in text, "5–95 %: over" in flat) == (width == 120, width == 120)
 
 
 def test_table_tells_of_runs_that_were_given_up(study: Study) -> None:
