@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from gacli.config import document as documents
 from gacli.config.document import Document
 from gacli.config.experiment_carbon import readings_of
-from gacli.config.experiment_checks import BASELINE, policies, problems, stay_s
+from gacli.config.experiment_checks import BASELINE, problems, stay_s
 from gacli.config.experiment_draws import failures_of, starts_of
 from gacli.config.experiment_model import KIND, ExperimentConfig, ExperimentJobConfig
+from gacli.config.experiment_policies import policies
 from gacli.config.models import CLEANEST
 from gacli.config.problems import Problem, config_error, of_validation
 from gacli.core.carbon import Reading, Scope, Signal

@@ -10,10 +10,8 @@ from typing import Final
 from gacli.config.experiment_model import ExperimentConfig, ExperimentJobConfig, StartsConfig
 from gacli.config.models import CLEANEST
 from gacli.config.named import impossible_powers, same_names
-from gacli.config.policies import PolicyProblems, build
 from gacli.config.problems import Problem, near
 from gacli.config.quantities import format_duration
-from gacli.core.decision import Policy
 from gacli.policies.stay import Stay
 
 HOUR: Final = timedelta(hours=1)
@@ -33,27 +31,6 @@ def problems(config: ExperimentConfig) -> list[Problem]:
         *_jobs(config),
         *_outages(config),
     ]
-
-
-def policies(config: ExperimentConfig) -> tuple[dict[str, Policy], list[Problem]]:
-    """The policies by label, those that can be built, and what is wrong with the others."""
-    built: dict[str, Policy] = {}
-    found: list[Problem] = []
-    for index, asked in enumerate(config.policies):
-        loc = ("policies", index)
-        if asked.shown in built:
-            text = f'found "{asked.shown}" again; give each of several policies of one name a `label` of its own'
-            found.append(Problem(loc=(*loc, "label" if asked.label else "name"), text=text))
-            continue
-        if asked.label == BASELINE and asked.name != BASELINE:
-            text = f'found "{BASELINE}", the name of the baseline; choose another label'
-            found.append(Problem(loc=(*loc, "label"), text=text))
-        try:
-            built[asked.shown] = build(asked, [site.name for site in config.sites])
-        except PolicyProblems as error:
-            # A policy's own problems are told as if it were the only one, under the key `policy`.
-            found += [Problem(loc=(*loc, *problem.loc[1:]), text=problem.text) for problem in error.problems]
-    return built, found
 
 
 def stay_s(job: ExperimentJobConfig, boot_s: float) -> float:

@@ -1,4 +1,4 @@
-"""Field types that only experiments have: allowances of time, and rates of transfer."""
+"""Field types that only experiments have: allowances of time, rates of transfer, values of a grid."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def parse_allowance(value: object) -> Allowance:
     return Allowance(time_s=time_s)
 
 
+def parse_grid_value(value: object) -> object:
+    """What one parameter of a policy can be, as it is written. Raises Unexpected."""
+    if not isinstance(value, (str, int, float)):
+        raise Unexpected(value, "text, a number, true or false")
+    return value
+
+
 def parse_speed(value: object) -> float:
     """Bytes per second, > 0, from `500MB/s` or `4Gbit/s`. Raises Unexpected."""
     expected = "a speed above 0 such as 500MB/s or 4Gbit/s"
@@ -80,3 +87,4 @@ _SPEED_SCHEMA: Final = {
 
 AllowanceField = Annotated[Allowance, Parsed(parse_allowance, _ALLOWANCE_SCHEMA)]
 Speed = Annotated[float, Parsed(parse_speed, _SPEED_SCHEMA)]
+GridValue = Annotated[object, Parsed(parse_grid_value, {"type": ["string", "number", "boolean"]})]

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from gacli.config.experiment_fields import Allowance, AllowanceField, Speed
+from gacli.config.experiment_fields import Allowance, AllowanceField, GridValue, Speed
 from gacli.config.fields import Duration, Instant, Line, Name, Size, Zone, choice, duration, integer, number
 from gacli.config.models import CLEANEST, DEFAULT_PUE, PolicyConfig, PowerConfig, Section
 from gacli.core.carbon import MAX_INTENSITY_G_PER_KWH
@@ -84,6 +84,9 @@ class ExperimentPolicyConfig(PolicyConfig):
     """A policy with its parameters; a policy may be there several times under labels of its own."""
 
     label: Line | None = Field(None, description="What the results call it. Default: its name.")
+    grid: dict[Line, Annotated[tuple[GridValue, ...], Field(min_length=1)]] = Field(
+        {}, description="Parameter → its values; every combination of them is a policy of its own."
+    )
 
     @property
     def shown(self) -> str:

@@ -16,6 +16,7 @@ from gacli.core.hindsight import capture_percent
 from gacli.sweep.experiment_runs import Hindsight, Run, UnitResult
 
 ALL_JOBS = "all jobs"
+BOUND = "bound"
 Key = tuple[str, datetime]
 """A job and its start, for which all policies are compared."""
 
@@ -78,7 +79,8 @@ class Study:
 
     runs: by job, start and policy. rows: by job in the file's order, then ALL_JOBS where there are several; in each the
     policies in the file's order. bound: for one job and start the least of the best moves in hindsight, and of what
-    policies with perfect foresight emitted that kept the deadline.
+    policies with perfect foresight emitted that kept the deadline. Without such a policy there is none: nobody has
+    tried what pauses can save.
     """
 
     experiment: Experiment
@@ -134,12 +136,16 @@ class _Group:
         self._best_moves_g = {
             (one.job, one.start): one.best_moves_g for one in hindsight if one.best_moves_g is not None
         }
-        self._bound_g = dict(self._best_moves_g)
-        for policy, built in experiment.policies.items():
-            if getattr(built, "foresight", Foresight.NONE) is Foresight.PERFECT:
-                for key, run in self._finished(policy).items():
-                    if run.deadline_met is not False:
-                        self._bound_g[key] = min(self._bound_g.get(key, math.inf), run.emissions_g)
+        knowing = [
+            policy
+            for policy, built in experiment.policies.items()
+            if getattr(built, "foresight", Foresight.NONE) is Foresight.PERFECT
+        ]
+        self._bound_g = dict(self._best_moves_g) if knowing else {}
+        for policy in knowing:
+            for key, run in self._finished(policy).items():
+                if run.deadline_met is not False:
+                    self._bound_g[key] = min(self._bound_g.get(key, math.inf), run.emissions_g)
 
     def row(self, policy: str) -> Row:
         all_runs, finished = self._by_policy[policy], self._finished(policy)
@@ -183,7 +189,7 @@ class _Group:
             for name, emitted_g in (
                 ("best single site", self._best_site_g),
                 ("best moves", self._best_moves_g),
-                ("bound", self._bound_g),
+                (BOUND, self._bound_g),
             )
             if emitted_g
         ]

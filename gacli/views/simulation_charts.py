@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gacli.config.experiment_checks import BASELINE
-from gacli.sweep.study import Reference, Row, Study
+from gacli.sweep.study import BOUND, Reference, Row, Study
 from gacli.views import formatting as fmt
 from gacli.views.carbon_output import kind_words
 from gacli.views.charts.rendering import write_svgs
@@ -56,9 +56,9 @@ def draw_policies(study: Study, theme: Theme) -> Figure:
         dress(axes, theme, "")
         axes.grid(visible=False, axis="y")
         axes.set_title(job, loc="left", fontsize=9.5, color=theme.ink, parse_math=False)
-    panels[-1][0].set_xlabel(
-        f"saved, % of {BASELINE}; lines: 5–95 % of the starts; dashed: the bound", fontsize=8.5, color=theme.ink
-    )
+    dashed = "; dashed: the bound" if any(reference.name == BOUND for reference in study.references) else ""
+    label = f"saved, % of {BASELINE}; lines: 5–95 % of the starts{dashed}"
+    panels[-1][0].set_xlabel(label, fontsize=8.5, color=theme.ink)
     return made
 
 
@@ -133,7 +133,7 @@ def _unit(study: Study, job: str) -> fmt.MassUnit:
 
 
 def _bound(study: Study, job: str) -> Reference | None:
-    return next((one for one in study.references if (one.job, one.name) == (job, "bound")), None)
+    return next((one for one in study.references if (one.job, one.name) == (job, BOUND)), None)
 
 
 def _note(study: Study) -> str:

@@ -24,7 +24,7 @@ from support.waiting import wait_for
 
 from gacli.core.job import JobState
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 
 STEPS = 600
 # Two generations are far from their end whenever they are asked to stop; the last one is soon there.

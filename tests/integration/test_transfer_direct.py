@@ -24,6 +24,8 @@ from gacli.ports.host import PeerAddress
 from gacli.ports.machine import StartSpec, WorkSpec
 from gacli.transport.local import LocalHost
 
+pytestmark = pytest.mark.prove
+
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:

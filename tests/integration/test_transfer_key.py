@@ -23,6 +23,8 @@ from support.transfers import FILES, Pair, pair_in
 from gacli.core.job import Checkpoint
 from gacli.ports.host import PeerAddress
 
+pytestmark = pytest.mark.prove
+
 SECRET = "the user's secret"
 HONEST = ["--times", "--relative", "--dirs", "--timeout=30"]
 

@@ -23,6 +23,7 @@ from gacli.config.quantities import Unexpected
 from gacli.core.carbon import Scope, Signal
 from gacli.errors import ConfigError, TraceError
 from gacli.policies.hysteresis import Hysteresis
+from gacli.policies.stay import Stay
 from gacli.simulate.scenario import Outage
 
 HOUR = timedelta(hours=1)
@@ -60,6 +61,24 @@ def test_bad_experiment_gets_one_message_with_its_place(
     assert caught.value.exit_code == 2
     assert "Traceback" not in flat
     assert "pydantic" not in flat
+
+
+def test_a_grid_is_every_combination_of_its_values(tmp_path: Path) -> None:
+    written = "policies: [{name: hysteresis, label: h, hold_readings: 1, grid: {margin: [5%, 12%], dwell: [0s, 2h]}}]"
+    policies = load_experiment(write_experiment(tmp_path, {"policies: [stay, greedy-carbon]": written})).policies
+    assert policies == {
+        "stay": Stay(),
+        "h margin=5% dwell=0s": Hysteresis(hold_readings=1, margin_percent=5.0, dwell_s=0.0),
+        "h margin=5% dwell=2h": Hysteresis(hold_readings=1, margin_percent=5.0, dwell_s=7200.0),
+        "h margin=12% dwell=0s": Hysteresis(hold_readings=1, margin_percent=12.0, dwell_s=0.0),
+        "h margin=12% dwell=2h": Hysteresis(hold_readings=1, margin_percent=12.0, dwell_s=7200.0),
+    }
+
+
+def test_values_of_a_grid_are_called_as_they_are_written(tmp_path: Path) -> None:
+    written = "policies: [{name: forecast, grid: {caution: [0, 0.50]}}]"
+    policies = load_experiment(write_experiment(tmp_path, {"policies: [stay, greedy-carbon]": written})).policies
+    assert list(policies) == ["stay", "forecast caution=0", "forecast caution=0.50"]
 
 
 def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:

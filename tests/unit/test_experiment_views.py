@@ -51,14 +51,27 @@ def test_table_tells_every_policy_of_every_job_and_what_it_rests_on(study: Study
     assert lines[0] == "small: 2 starts from 2024-06-01 to 2024-06-01, 2 sites, 12 runs"
     for job in ("short", "free", "all jobs"):
         at = lines.index(job)
-        listed = [re.split(r"  +", line)[0].split(" ")[0] for line in lines[at + 1 : at + 8]]
-        assert listed == ["policy", "stay", "greedy-carbon", "wary", "best", "best", "bound"]
+        listed = [re.split(r"  +", line)[0].split(" ")[0] for line in lines[at + 1 : at + 7]]
+        assert listed == ["policy", "stay", "greedy-carbon", "wary", "best", "best"]
     stay = next(line for line in lines if line.startswith("stay"))
     assert "baseline" in stay
     flat = " ".join(text.split())
     assert "Intensity: average, life cycle, from trace:XX-SUN.csv, trace:XX-WIND.csv. Energy is modelled" in flat
     assert "saved: against `stay` from the same starts" in flat
     assert ("± std" in text, "5–95 %: over" in flat) == (width == 120, width == 120)
+
+
+def test_there_is_a_bound_where_one_knows_what_comes(study: Study, tmp_path: Path) -> None:
+    without = " ".join(printed(study, 100).split())
+    assert "of bound" not in without
+    assert "With the policy `clairvoyant` there is a bound as well." in without
+    changes = {"busy: 400W": "busy: 700W", "[stay, greedy-carbon]": "[greedy-carbon, clairvoyant]"}
+    experiment = load_experiment(write_experiment(tmp_path, changes))
+    told = printed(study_of(experiment, run_all(experiment, workers=1)), 100)
+    lines = {re.split(r"  +", line)[0]: line for line in told.splitlines()}
+    assert "of bound" in lines["policy"]
+    assert "100.0 %" in lines["bound"]
+    assert "of bound: which part of its saving was reached" in " ".join(told.split())
 
 
 def test_table_tells_of_runs_that_were_given_up(study: Study) -> None:
@@ -76,7 +89,7 @@ def test_json_has_the_baseline_the_kind_of_intensity_and_every_row(study: Study)
     assert [(one["job"], one["policy"]) for one in told["results"][:4]] == [
         ("short", "stay"), ("short", "greedy-carbon"), ("short", "wary one"), ("free", "stay"),
     ]  # fmt: skip
-    assert {one["name"] for one in told["hindsight"]} == {"best single site", "best moves", "bound"}
+    assert {one["name"] for one in told["hindsight"]} == {"best single site", "best moves"}
     greedy = told["results"][1]
     runs = [run for run in study.runs if (run.job, run.policy) == ("short", "greedy-carbon")]
     assert greedy["emissions_g"]["mean"] == pytest.approx(sum(run.emissions_g for run in runs) / 2)
