@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
+from support.set_clock import SetClock
 
 from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.electricity_maps import ElectricityMapsSource
@@ -23,15 +24,10 @@ THIS_HOUR = NOW.replace(minute=0)
 TOKEN = "s3cret-t0ken"
 
 
-class Clock:
-    """Real time as the tests want it; seconds ahead of it, the server's."""
+class SkewedClock(SetClock):
+    """The server is `skew_s` ahead."""
 
-    def __init__(self) -> None:
-        self.epoch_s = NOW.timestamp()
-        self.skew_s = 0.0
-
-    def __call__(self) -> float:
-        return self.epoch_s
+    skew_s = 0.0
 
     def of_server(self) -> float:
         return self.epoch_s + self.skew_s
@@ -53,7 +49,7 @@ def intensity_of(number: int) -> float:
 class World:
     """A server with the zones DE and FR, and one source that asks it."""
 
-    def __init__(self, clock: Clock, server: FakeElectricityMaps, cache: MemoryAnswers) -> None:
+    def __init__(self, clock: SkewedClock, server: FakeElectricityMaps, cache: MemoryAnswers) -> None:
         self.clock = clock
         self.server = server
         self.cache = cache

@@ -6,6 +6,7 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.set_clock import SetClock
 from typing_extensions import override
 
 from gacli.carbon.answers import MemoryAnswers
@@ -21,19 +22,6 @@ ZONE, REGION = "US-CAL-CISO", "CAISO_NORTH"
 USER, PASSWORD = "ada", "pass:wörd 12"
 BASIC = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 STEP, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
-
-
-class Clock:
-    """Real time as the tests want it."""
-
-    def __init__(self) -> None:
-        self.epoch_s = NOW.timestamp()
-
-    def __call__(self) -> float:
-        return self.epoch_s
-
-    def forward(self, by: timedelta) -> None:
-        self.epoch_s += by.total_seconds()
 
 
 class Recorded(MemoryAnswers):
@@ -60,7 +48,7 @@ def grams(at: datetime) -> float:
     return value * G_PER_KWH_PER_LB_PER_MWH
 
 
-def source_of(server: FakeWattTime, cache: MemoryAnswers, clock: Clock, **changed: str) -> WattTimeSource:
+def source_of(server: FakeWattTime, cache: MemoryAnswers, clock: SetClock, **changed: str) -> WattTimeSource:
     return WattTimeSource(
         Fetcher(cache, epoch_s=clock, timeout_s=1.0, deadline_s=1.5),
         user=USER,

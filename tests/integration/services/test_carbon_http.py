@@ -10,10 +10,11 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from support.set_clock import SetClock
 from support.waiting import wait_for
 from typing_extensions import override
 
-from gacli.carbon import http, http_attempt
+from gacli.carbon import http_attempt
 from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.fake.server import HIDDEN, FakeServer, Fault, Reply, Request
 from gacli.carbon.http import Fetcher, Response
@@ -22,16 +23,6 @@ from gacli.errors import CarbonUnavailable
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
 SECRET = "s3cret-t0ken"
 ZONE = {"zone": "DE"}
-
-
-class Clock:
-    """Real time as the tests want it."""
-
-    def __init__(self) -> None:
-        self.epoch_s = NOW.timestamp()
-
-    def __call__(self) -> float:
-        return self.epoch_s
 
 
 class Numbers(FakeServer):
@@ -53,18 +44,13 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_BACKOFF_S", 0.01)
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(NOW)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def server(clock: Clock) -> Iterator[Numbers]:
+def server(clock: SetClock) -> Iterator[Numbers]:
     with Numbers(epoch_s=clock) as running:
         yield running
 
@@ -75,7 +61,7 @@ def cache() -> MemoryAnswers:
 
 
 @pytest.fixture
-def fetcher(cache: MemoryAnswers, clock: Clock) -> Fetcher:
+def fetcher(cache: MemoryAnswers, clock: SetClock) -> Fetcher:
     return Fetcher(cache, epoch_s=clock)
 
 
@@ -110,7 +96,7 @@ def test_an_answer_is_what_the_server_says(fetcher: Fetcher, server: Numbers) ->
     assert server.requests[0].headers["auth-token"] == HIDDEN
 
 
-def test_two_fetchers_share_one_answer(server: Numbers, cache: MemoryAnswers, clock: Clock) -> None:
+def test_two_fetchers_share_one_answer(server: Numbers, cache: MemoryAnswers, clock: SetClock) -> None:
     assert _n(_get(Fetcher(cache, epoch_s=clock), server)) == 1
     server.value = 2
     clock.epoch_s += 59
@@ -138,7 +124,7 @@ def test_another_query_is_another_answer(fetcher: Fetcher, server: Numbers) -> N
 
 
 @pytest.mark.parametrize("validator", ["if-none-match", "if-modified-since"])
-def test_unchanged_answers_are_renewed(fetcher: Fetcher, server: Numbers, clock: Clock, validator: str) -> None:
+def test_unchanged_answers_are_renewed(fetcher: Fetcher, server: Numbers, clock: SetClock, validator: str) -> None:
     if validator == "if-modified-since":
         server.last_modified = format_datetime(NOW, usegmt=True)
     _get(fetcher, server)
@@ -151,7 +137,7 @@ def test_unchanged_answers_are_renewed(fetcher: Fetcher, server: Numbers, clock:
     assert len(server.requests) == 2
 
 
-def test_changed_answers_are_replaced(fetcher: Fetcher, server: Numbers, clock: Clock) -> None:
+def test_changed_answers_are_replaced(fetcher: Fetcher, server: Numbers, clock: SetClock) -> None:
     _get(fetcher, server)
     server.value = 2
     clock.epoch_s += 100
@@ -167,14 +153,14 @@ def test_a_secret_answer_is_not_kept(fetcher: Fetcher, server: Numbers) -> None:
     assert not any(name.startswith("if-") for request in server.requests for name in request.headers)
 
 
-def test_a_clock_set_back_makes_no_answer_fresh_for_years(fetcher: Fetcher, server: Numbers, clock: Clock) -> None:
+def test_a_clock_set_back_makes_no_answer_fresh_for_years(fetcher: Fetcher, server: Numbers, clock: SetClock) -> None:
     _get(fetcher, server)
     clock.epoch_s -= 86400
     _get(fetcher, server)
     assert len(server.requests) == 2
 
 
-def test_a_wrong_clock_of_the_server_is_harmless(cache: MemoryAnswers, clock: Clock) -> None:
+def test_a_wrong_clock_of_the_server_is_harmless(cache: MemoryAnswers, clock: SetClock) -> None:
     fetcher = Fetcher(cache, epoch_s=clock)
     for skew_s in (-86400.0, 86400.0):
         with Numbers(epoch_s=lambda skew_s=skew_s: clock() + skew_s) as server:  # type: ignore[misc]
@@ -202,7 +188,7 @@ def test_a_wrong_clock_of_the_server_is_harmless(cache: MemoryAnswers, clock: Cl
     ],
 )
 def test_a_pause_is_kept_by_all(
-    server: Numbers, cache: MemoryAnswers, clock: Clock, status: int, retry_after: str | None, paused_s: int
+    server: Numbers, cache: MemoryAnswers, clock: SetClock, status: int, retry_after: str | None, paused_s: int
 ) -> None:
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     server.fail(Fault(reply=Reply(status=status, body={"error": "slow down"}), headers=headers))
@@ -215,7 +201,7 @@ def test_a_pause_is_kept_by_all(
     assert _n(_get(other, server)) == 1
 
 
-def test_while_paused_an_old_answer_serves(fetcher: Fetcher, server: Numbers, clock: Clock) -> None:
+def test_while_paused_an_old_answer_serves(fetcher: Fetcher, server: Numbers, clock: SetClock) -> None:
     _get(fetcher, server)
     clock.epoch_s += 86400
     server.fail(Fault(reply=Reply(status=429), headers={"Retry-After": "60"}))
@@ -230,7 +216,7 @@ def test_a_pause_is_of_one_service(fetcher: Fetcher, server: Numbers) -> None:
     assert _get(fetcher, server).from_cache
 
 
-def test_a_pause_of_a_clock_set_back_is_forgotten(fetcher: Fetcher, server: Numbers, clock: Clock) -> None:
+def test_a_pause_of_a_clock_set_back_is_forgotten(fetcher: Fetcher, server: Numbers, clock: SetClock) -> None:
     fetcher.pause("numbers")
     clock.epoch_s -= 86400
     assert _n(_get(fetcher, server)) == 1
@@ -260,14 +246,14 @@ def test_a_cut_answer_is_tried_again_and_never_kept(fetcher: Fetcher, server: Nu
     assert _n(_get(fetcher, server)) == 1
 
 
-def test_nobody_there(fetcher: Fetcher, clock: Clock) -> None:
+def test_nobody_there(fetcher: Fetcher, clock: SetClock) -> None:
     with Numbers(epoch_s=clock) as server:
         pass
     assert "Connection refused" in _refused(fetcher, server)
 
 
 @pytest.mark.parametrize("body", ["<html>Log in</html>", "", '{"n": NaN}', '{"n": 1', "[" * 100_000])
-def test_what_is_no_json_is_not_kept(fetcher: Fetcher, server: Numbers, clock: Clock, body: str) -> None:
+def test_what_is_no_json_is_not_kept(fetcher: Fetcher, server: Numbers, clock: SetClock, body: str) -> None:
     _get(fetcher, server)
     clock.epoch_s += 100
     server.fail(Fault(reply=Reply(body=body)))
@@ -277,7 +263,7 @@ def test_what_is_no_json_is_not_kept(fetcher: Fetcher, server: Numbers, clock: C
 
 
 @pytest.mark.parametrize("drip_head", [False, True])
-def test_a_drip_ends_at_the_deadline(server: Numbers, cache: MemoryAnswers, clock: Clock, drip_head: bool) -> None:
+def test_a_drip_ends_at_the_deadline(server: Numbers, cache: MemoryAnswers, clock: SetClock, drip_head: bool) -> None:
     long = Reply(body="[" + " " * 5000 + "]", headers={"X-Long": "x" * 5000})
     server.fail(Fault(drip_s=0.05, drip_head=drip_head, reply=long))
     assert "no whole answer within" in _refused(Fetcher(cache, epoch_s=clock, deadline_s=0.4), server)
@@ -288,7 +274,7 @@ def test_a_drip_ends_at_the_deadline(server: Numbers, cache: MemoryAnswers, cloc
     )
 
 
-def test_silence_is_tried_again_until_the_deadline(server: Numbers, cache: MemoryAnswers, clock: Clock) -> None:
+def test_silence_is_tried_again_until_the_deadline(server: Numbers, cache: MemoryAnswers, clock: SetClock) -> None:
     server.fail(Fault(delay_s=30))
     assert _n(_get(Fetcher(cache, epoch_s=clock, timeout_s=0.2), server)) == 1
     server.fail(Fault(delay_s=30), times=9)
@@ -304,7 +290,7 @@ def test_too_large_a_body(fetcher: Fetcher, server: Numbers, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirection_is_given_the_token(fetcher: Fetcher, server: Numbers, clock: Clock, status: int) -> None:
+def test_no_redirection_is_given_the_token(fetcher: Fetcher, server: Numbers, clock: SetClock, status: int) -> None:
     with Numbers(epoch_s=clock) as other:
         target = f"{other.url.replace('127.0.0.1', 'localhost')}/steal?zone=DE"
         server.fail(Fault(reply=Reply(status=status, headers={"Location": target})))

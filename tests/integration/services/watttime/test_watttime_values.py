@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
+from support.set_clock import SetClock
 from support.watttime_service import (
     BASIC,
     DAY,
@@ -16,7 +17,6 @@ from support.watttime_service import (
     STEP,
     USER,
     ZONE,
-    Clock,
     Recorded,
     asked,
     grams,
@@ -54,7 +54,7 @@ def test_readings_of_a_day(source: WattTimeSource) -> None:
     }
 
 
-def test_imputed_values_are_estimates(cache: Recorded, clock: Clock) -> None:
+def test_imputed_values_are_estimates(cache: Recorded, clock: SetClock) -> None:
     fake = FakeWattTime(
         epoch_s=clock, moer=moer, user=USER, password=PASSWORD, late_s=0, imputed=lambda at: at.minute < 30
     )
@@ -74,7 +74,7 @@ def test_the_reading_in_force_is_the_newest_that_is_published(source: WattTimeSo
 
 
 def test_late_data_are_shown_with_their_age_and_then_missed(
-    server: FakeWattTime, cache: Recorded, clock: Clock
+    server: FakeWattTime, cache: Recorded, clock: SetClock
 ) -> None:
     source = source_of(server, cache, clock)
     server.late_s = 2 * 3600.0
@@ -114,7 +114,7 @@ def test_forecast_begins_now_and_ends_after_72_hours(source: WattTimeSource, hor
     assert readings[0].intensity_g_per_kwh == pytest.approx(grams(readings[0].at))
 
 
-def test_horizons_and_jobs_share_one_answer(server: FakeWattTime, cache: Recorded, clock: Clock) -> None:
+def test_horizons_and_jobs_share_one_answer(server: FakeWattTime, cache: Recorded, clock: SetClock) -> None:
     for _ in range(2):
         source = source_of(server, cache, clock)
         for hours in (24, 72):
@@ -214,7 +214,7 @@ def test_the_percentile_of_signal_index_is_never_taken_for_an_intensity(
         (timedelta(minutes=40), time(12, 0)),
     ],
 )
-def test_a_server_whose_clock_differs(cache: Recorded, clock: Clock, skew: timedelta, newest: time) -> None:
+def test_a_server_whose_clock_differs(cache: Recorded, clock: SetClock, skew: timedelta, newest: time) -> None:
     server = FakeWattTime(
         epoch_s=lambda: clock.epoch_s + skew.total_seconds(), moer=moer, user=USER, password=PASSWORD, late_s=0
     )

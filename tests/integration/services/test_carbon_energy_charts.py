@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
+from support.set_clock import SetClock
 
-from gacli.carbon import http
 from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.energy_charts import COUNTRIES, EnergyChartsSource
 from gacli.carbon.fake.energy_charts import FakeEnergyCharts
@@ -22,19 +22,6 @@ NOW = datetime(2026, 3, 29, 1, 20, tzinfo=UTC)  # after 02:00 local time has bec
 STEP, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 
-class Clock:
-    """Real time as the tests want it."""
-
-    def __init__(self) -> None:
-        self.epoch_s = NOW.timestamp()
-
-    def __call__(self) -> float:
-        return self.epoch_s
-
-    def forward(self, by: timedelta) -> None:
-        self.epoch_s += by.total_seconds()
-
-
 def measured(country: str, at: datetime) -> float | None:
     """A value that names country and quarter of an hour; null from 23:00 to 23:30 UTC."""
     if at.hour == 23 and at.minute < 30:
@@ -46,30 +33,25 @@ def forecast(country: str, at: datetime) -> float | None:
     return {"de": 450.0, "fr": 50.0}.get(country, 110.0) + at.timestamp() // 900 % 32
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_BACKOFF_S", 0.01)
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(NOW)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def server(clock: Clock) -> Iterator[FakeEnergyCharts]:
+def server(clock: SetClock) -> Iterator[FakeEnergyCharts]:
     countries = ("de", "fr", "at", "nl")
     with FakeEnergyCharts(epoch_s=clock, measured=measured, forecast=forecast, countries=countries) as fake:
         yield fake
 
 
 @pytest.fixture
-def fetcher(clock: Clock) -> Fetcher:
+def fetcher(clock: SetClock) -> Fetcher:
     return Fetcher(MemoryAnswers(), epoch_s=clock, timeout_s=1.0, deadline_s=1.5)
 
 
 @pytest.fixture
-def source(server: FakeEnergyCharts, fetcher: Fetcher, clock: Clock) -> EnergyChartsSource:
+def source(server: FakeEnergyCharts, fetcher: Fetcher, clock: SetClock) -> EnergyChartsSource:
     return EnergyChartsSource(fetcher, countries={"DK-DK1": "dk"}, base_url=server.url, epoch_s=clock)
 
 
@@ -99,7 +81,7 @@ def test_readings_leave_out_what_is_null(source: EnergyChartsSource) -> None:
 
 
 def test_late_data_are_shown_with_their_age_and_then_missed(
-    source: EnergyChartsSource, server: FakeEnergyCharts, clock: Clock
+    source: EnergyChartsSource, server: FakeEnergyCharts, clock: SetClock
 ) -> None:
     server.late_s = 5 * 3600.0
     (late,) = source.readings("DE", NOW, NOW)
@@ -135,7 +117,7 @@ def test_only_the_present_is_forecast(source: EnergyChartsSource, server: FakeEn
     assert server.requests == []
 
 
-def test_nothing_is_forecast(fetcher: Fetcher, clock: Clock) -> None:
+def test_nothing_is_forecast(fetcher: Fetcher, clock: SetClock) -> None:
     with FakeEnergyCharts(epoch_s=clock, measured=measured, forecast=lambda _country, _at: None) as fake:
         source = EnergyChartsSource(fetcher, base_url=fake.url, epoch_s=clock)
         with pytest.raises(CarbonUnavailable, match="no forecast of DE from 2026-03-29T01:20Z on"):
@@ -166,7 +148,7 @@ def test_days_of_a_query_are_local_ones(source: EnergyChartsSource) -> None:
 
 
 def test_one_answer_serves_readings_and_forecast_of_all_jobs(
-    source: EnergyChartsSource, server: FakeEnergyCharts, fetcher: Fetcher, clock: Clock
+    source: EnergyChartsSource, server: FakeEnergyCharts, fetcher: Fetcher, clock: SetClock
 ) -> None:
     for _ in range(5):
         now = NOW.fromtimestamp(clock.epoch_s, UTC)
@@ -182,7 +164,7 @@ def test_one_answer_serves_readings_and_forecast_of_all_jobs(
     assert "if-none-match" in server.requests[1].headers
 
 
-def test_two_requests_a_minute(source: EnergyChartsSource, server: FakeEnergyCharts, clock: Clock) -> None:
+def test_two_requests_a_minute(source: EnergyChartsSource, server: FakeEnergyCharts, clock: SetClock) -> None:
     assert source.readings("DE", NOW, NOW)
     assert source.readings("FR", NOW, NOW)
     _refused(source, "left alone for 60 s", zone="AT")
@@ -196,7 +178,7 @@ def test_two_requests_a_minute(source: EnergyChartsSource, server: FakeEnergyCha
 
 
 def test_above_the_limit_a_kept_answer_is_taken(
-    source: EnergyChartsSource, server: FakeEnergyCharts, clock: Clock
+    source: EnergyChartsSource, server: FakeEnergyCharts, clock: SetClock
 ) -> None:
     known = source.readings("DE", NOW, NOW)
     clock.forward(timedelta(minutes=16))
@@ -256,7 +238,7 @@ def test_an_unusable_answer(source: EnergyChartsSource, server: FakeEnergyCharts
     ],
 )
 def test_a_server_whose_clock_differs(
-    fetcher: Fetcher, clock: Clock, skew_min: int, newest: time, expected: time
+    fetcher: Fetcher, clock: SetClock, skew_min: int, newest: time, expected: time
 ) -> None:
     """One that is behind has fewer readings; one that is ahead has some of the future, which are not shown."""
     with FakeEnergyCharts(epoch_s=lambda: clock.epoch_s + skew_min * 60, measured=measured, forecast=forecast) as fake:

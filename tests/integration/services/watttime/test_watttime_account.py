@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from support.watttime_service import BASIC, HOUR, NOW, PASSWORD, STEP, ZONE, Clock, Recorded, asked, refused, source_of
+from support.set_clock import SetClock
+from support.watttime_service import (
+    BASIC,
+    HOUR,
+    NOW,
+    PASSWORD,
+    STEP,
+    ZONE,
+    Recorded,
+    asked,
+    refused,
+    source_of,
+)
 
 from gacli.carbon.fake.server import Fault, Reply
 from gacli.carbon.fake.watttime import FakeWattTime
@@ -13,7 +25,7 @@ from gacli.carbon.watttime import WattTimeSource
 from gacli.errors import CarbonUnavailable
 
 
-def test_one_log_in_serves_for_25_minutes(source: WattTimeSource, server: FakeWattTime, clock: Clock) -> None:
+def test_one_log_in_serves_for_25_minutes(source: WattTimeSource, server: FakeWattTime, clock: SetClock) -> None:
     for _ in range(15):
         source.readings(ZONE, NOW, NOW)
         source.forecast(ZONE, NOW, 3600)
@@ -25,7 +37,7 @@ def test_one_log_in_serves_for_25_minutes(source: WattTimeSource, server: FakeWa
 
 
 def test_a_token_that_ends_in_mid_run_is_renewed_once(
-    source: WattTimeSource, server: FakeWattTime, clock: Clock
+    source: WattTimeSource, server: FakeWattTime, clock: SetClock
 ) -> None:
     before = source.readings(ZONE, NOW - HOUR, NOW)
     server.revoke()
@@ -46,7 +58,7 @@ def test_a_new_token_that_is_refused_is_no_reason_to_go_on(source: WattTimeSourc
     assert len(server.requests) == 4
 
 
-def test_wrong_password(server: FakeWattTime, cache: Recorded, clock: Clock) -> None:
+def test_wrong_password(server: FakeWattTime, cache: Recorded, clock: SetClock) -> None:
     error = refused(source_of(server, cache, clock, password="other"), r"/login: .* is refused \(HTTP 401\)")
 
     assert error.hint == "check the name and password of the WattTime account"
@@ -71,7 +83,7 @@ def test_a_log_in_without_a_token_shows_nothing_of_its_answer(
     refused(source, "/login: expected a token, found none")
 
 
-def test_secrets_are_never_kept(source: WattTimeSource, server: FakeWattTime, cache: Recorded, clock: Clock) -> None:
+def test_secrets_are_never_kept(source: WattTimeSource, server: FakeWattTime, cache: Recorded, clock: SetClock) -> None:
     source.readings(ZONE, NOW - HOUR, NOW)
     server.revoke()
     clock.forward(HOUR)
@@ -90,7 +102,7 @@ def test_secrets_are_never_kept(source: WattTimeSource, server: FakeWattTime, ca
     ],
 )
 def test_regions_without_access(
-    server: FakeWattTime, cache: Recorded, clock: Clock, region: str, told: str, hint: str
+    server: FakeWattTime, cache: Recorded, clock: SetClock, region: str, told: str, hint: str
 ) -> None:
     assert hint in refused(source_of(server, cache, clock, region=region), told).hint
 
@@ -105,7 +117,7 @@ def test_a_zone_without_a_region(source: WattTimeSource, server: FakeWattTime) -
 
 
 def test_a_limit_leaves_the_service_alone_and_takes_what_is_kept(
-    source: WattTimeSource, server: FakeWattTime, clock: Clock
+    source: WattTimeSource, server: FakeWattTime, clock: SetClock
 ) -> None:
     known = source.readings(ZONE, NOW, NOW)
     clock.forward(timedelta(seconds=90))
@@ -134,7 +146,7 @@ def test_a_limit_of_log_ins(source: WattTimeSource, server: FakeWattTime) -> Non
 
 
 def test_a_clock_that_was_set_back_means_a_new_log_in(
-    source: WattTimeSource, server: FakeWattTime, clock: Clock
+    source: WattTimeSource, server: FakeWattTime, clock: SetClock
 ) -> None:
     source.readings(ZONE, NOW, NOW)
     clock.forward(-2 * HOUR)

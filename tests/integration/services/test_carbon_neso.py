@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
+from support.set_clock import SetClock
 
-from gacli.carbon import http
 from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.fake.neso import FakeNeso
 from gacli.carbon.fake.server import Fault, Reply
@@ -21,19 +21,6 @@ from gacli.ports.carbon import CarbonSource, ForecastSource
 NOW = datetime(2026, 10, 25, 1, 40, tzinfo=UTC)  # in the night that British clocks are set back
 PERIOD, HOUR, DAY = timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)
 LONDON = 13
-
-
-class Clock:
-    """Real time as the tests want it."""
-
-    def __init__(self) -> None:
-        self.epoch_s = NOW.timestamp()
-
-    def __call__(self) -> float:
-        return self.epoch_s
-
-    def forward(self, by: timedelta) -> None:
-        self.epoch_s += by.total_seconds()
 
 
 def forecast(at: datetime) -> float | None:
@@ -49,29 +36,24 @@ def regional(region: int, at: datetime) -> float | None:
     return region * 10.0 + at.timestamp() // 1800 % 10
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_BACKOFF_S", 0.01)
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(NOW)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def server(clock: Clock) -> Iterator[FakeNeso]:
+def server(clock: SetClock) -> Iterator[FakeNeso]:
     with FakeNeso(epoch_s=clock, forecast=forecast, actual=actual, regional=regional) as fake:
         yield fake
 
 
 @pytest.fixture
-def fetcher(clock: Clock) -> Fetcher:
+def fetcher(clock: SetClock) -> Fetcher:
     return Fetcher(MemoryAnswers(), epoch_s=clock, timeout_s=1.0, deadline_s=1.5)
 
 
 @pytest.fixture
-def source(server: FakeNeso, fetcher: Fetcher, clock: Clock) -> NesoSource:
+def source(server: FakeNeso, fetcher: Fetcher, clock: SetClock) -> NesoSource:
     regions = {"GB-LON": LONDON, "GB-NOWHERE": 99}
     return NesoSource(fetcher, regions=regions, base_url=server.url, epoch_s=clock)
 
@@ -113,7 +95,7 @@ def test_actual_values_that_are_late(source: NesoSource, server: FakeNeso) -> No
     assert source.readings("GB", NOW - 3 * HOUR, NOW)[0].quality is Quality.MEASURED
 
 
-def test_late_periods_are_missing_and_the_newest_is_in_force(fetcher: Fetcher, clock: Clock) -> None:
+def test_late_periods_are_missing_and_the_newest_is_in_force(fetcher: Fetcher, clock: SetClock) -> None:
     """Neither actual nor expected values of the last hour."""
 
     def known(at: datetime) -> float | None:
@@ -175,7 +157,7 @@ def test_long_spans_come_in_pieces_of_fourteen_days(source: NesoSource, server: 
     assert {after.at - before.at for before, after in pairwise(readings)} == {PERIOD}
 
 
-def test_jobs_share_one_answer_a_day(source: NesoSource, server: FakeNeso, fetcher: Fetcher, clock: Clock) -> None:
+def test_jobs_share_one_answer_a_day(source: NesoSource, server: FakeNeso, fetcher: Fetcher, clock: SetClock) -> None:
     for minutes in (0, 2, 4):
         other = NesoSource(fetcher, base_url=server.url, epoch_s=clock)
         for each in (source, other):
@@ -236,7 +218,7 @@ def test_another_region_than_asked(source: NesoSource, server: FakeNeso) -> None
 
 
 def test_a_limit_leaves_the_service_alone_and_takes_what_is_kept(
-    source: NesoSource, server: FakeNeso, clock: Clock
+    source: NesoSource, server: FakeNeso, clock: SetClock
 ) -> None:
     known = source.readings("GB", NOW, NOW)
     clock.forward(timedelta(minutes=6))
@@ -257,7 +239,7 @@ def test_a_limit_leaves_the_service_alone_and_takes_what_is_kept(
     ],
 )
 def test_a_server_whose_clock_differs(
-    fetcher: Fetcher, clock: Clock, skew: int, newest: time, quality: Quality
+    fetcher: Fetcher, clock: SetClock, skew: int, newest: time, quality: Quality
 ) -> None:
     with FakeNeso(
         epoch_s=lambda: clock.epoch_s + skew * 60, forecast=forecast, actual=actual, regional=regional

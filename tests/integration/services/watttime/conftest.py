@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.watttime_service import PASSWORD, USER, Clock, Recorded, moer, source_of
+from support.set_clock import SetClock
+from support.watttime_service import NOW, PASSWORD, USER, Recorded, moer, source_of
 
-from gacli.carbon import http
 from gacli.carbon.fake.watttime import FakeWattTime
 from gacli.carbon.watttime import WattTimeSource
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_BACKOFF_S", 0.01)
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SetClock:
+    return SetClock(NOW)
 
 
 @pytest.fixture
@@ -28,7 +23,7 @@ def cache() -> Recorded:
 
 
 @pytest.fixture
-def server(clock: Clock) -> Iterator[FakeWattTime]:
+def server(clock: SetClock) -> Iterator[FakeWattTime]:
     fake = FakeWattTime(
         epoch_s=lambda: clock.epoch_s, moer=moer, user=USER, password=PASSWORD, denied=("PJM_NJ",), late_s=600
     )
@@ -37,5 +32,5 @@ def server(clock: Clock) -> Iterator[FakeWattTime]:
 
 
 @pytest.fixture
-def source(server: FakeWattTime, cache: Recorded, clock: Clock) -> WattTimeSource:
+def source(server: FakeWattTime, cache: Recorded, clock: SetClock) -> WattTimeSource:
     return source_of(server, cache, clock)

@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.electricity_maps_service import TOKEN, Clock, World, forty_days
+from support.electricity_maps_service import NOW, TOKEN, SkewedClock, World, forty_days
 
-from gacli.carbon import http
 from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.fake.electricity_maps import Account, FakeElectricityMaps, Hour, table_of
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_BACKOFF_S", 0.01)
+@pytest.fixture
+def clock() -> SkewedClock:
+    return SkewedClock(NOW)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def open_world(clock: Clock) -> Iterator[Callable[[list[Hour]], World]]:
+def open_world(clock: SkewedClock) -> Iterator[Callable[[list[Hour]], World]]:
     """Makes a world whose zone DE has these hours."""
     servers: list[FakeElectricityMaps] = []
 
