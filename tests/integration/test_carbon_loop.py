@@ -120,6 +120,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_answers_that_cannot_be_used_move_nothing(scene: Scene, fault: Fault) -> None:
     scene.server.fail(fault, times=12)

@@ -127,7 +127,7 @@ def _told(summary: Event) -> dict[tuple[str, str], tuple[float, float]]:
     return dict(sums)
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @needs("numpy", "sklearn")
 def test_moved_twice_it_ends_like_one_that_stayed_and_accounts_for_every_gram(own_home: Path, tmp_path: Path) -> None:
     # Half the sample's steps.

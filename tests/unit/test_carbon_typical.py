@@ -43,7 +43,7 @@ def test_table_carries_its_attribution() -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @pytest.mark.skipif(not TRACES.is_dir(), reason=f"needs the hourly traces in {TRACES}")
 def test_table_is_what_the_script_computes() -> None:
     render = runpy.run_path(str(ROOT / "scripts" / "typical_days.py"))["render"]
