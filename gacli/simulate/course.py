@@ -308,7 +308,10 @@ class Course:
         if self._target is not None and self._target.site.name == site:
             self._drop_target()
             if self._stage is _Stage.SAVE and self._why is _Why.MOVE:
+                assert self._machine is not None
                 self._why = _Why.PERIODIC
+                # It trains on: what it saves from now on is its work again.
+                del self._stops[self._machine.generation]
             elif self._stage in (_Stage.BOOT, _Stage.COPY):
                 self._go_back()
         if self._machine is not None and self._machine.site.name == site:

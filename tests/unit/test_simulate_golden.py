@@ -31,6 +31,8 @@ def test_it_is_as_worked_out(case: dict[str, Any]) -> None:
     assert outcome.deadline_met is expect.get("deadline_met")
     found = (outcome.moves, outcome.pauses, outcome.paused_s, outcome.lost_s)
     assert found == tuple(expect.get(key, 0) for key in ("moves", "pauses", "paused_s", "lost_s"))
+    if "stops" in expect:
+        assert {number: (at - START).total_seconds() for number, at in outcome.stops.items()} == expect["stops"]
     assert outcome.total.emissions_g == pytest.approx(expect["emissions_g"], rel=1e-12)
 
 
