@@ -116,12 +116,11 @@ def _outlook(
 
 
 def _cleanest_mean(rate: Floats, lengths_s: Floats, share: float) -> Floats:
-    """Each site's mean rate over the cleanest share of the time. rate: [site, change]."""
+    """Each site's mean rate over the cleanest share of the time, but at least a second. rate: [site, change]."""
     order = np.argsort(rate, axis=1)
+    share_s = max(share * float(lengths_s.sum()), 1.0)
     lengths_s = lengths_s[order]
-    used_s = np.clip(
-        share * lengths_s.sum(axis=1, keepdims=True) - (lengths_s.cumsum(axis=1) - lengths_s), 0, lengths_s
-    )
+    used_s = np.clip(share_s - (lengths_s.cumsum(axis=1) - lengths_s), 0.0, lengths_s)
     mean: Floats = (np.take_along_axis(rate, order, axis=1) * used_s).sum(axis=1) / used_s.sum(axis=1)
     return mean
 
