@@ -76,6 +76,13 @@ class WrittenFloat(float):
         return number
 
 
+def as_written(value: str | float) -> str:
+    """A scalar of YAML as text, as people wrote it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.text if isinstance(value, WrittenFloat) else str(value)
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader without its YAML 1.1 rules for plain scalars."""
 

@@ -46,7 +46,7 @@ def parse_allowance(value: object) -> Allowance:
     return Allowance(time_s=time_s)
 
 
-def parse_grid_value(value: object) -> object:
+def parse_grid_value(value: object) -> str | float:
     """What one parameter of a policy can be, as it is written. Raises Unexpected."""
     if not isinstance(value, (str, int, float)):
         raise Unexpected(value, "text, a number, true or false")
@@ -87,4 +87,4 @@ _SPEED_SCHEMA: Final = {
 
 AllowanceField = Annotated[Allowance, Parsed(parse_allowance, _ALLOWANCE_SCHEMA)]
 Speed = Annotated[float, Parsed(parse_speed, _SPEED_SCHEMA)]
-GridValue = Annotated[object, Parsed(parse_grid_value, {"type": ["string", "number", "boolean"]})]
+GridValue = Annotated[str | float, Parsed(parse_grid_value, {"type": ["string", "number", "boolean"]})]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from typing import Final
 
-from gacli.config.document import WrittenFloat
+from gacli.config.document import as_written
 from gacli.config.experiment_checks import BASELINE
 from gacli.config.experiment_model import ExperimentConfig, ExperimentPolicyConfig
 from gacli.config.policies import PolicyProblems, build
@@ -51,7 +51,7 @@ def _add(
 ) -> Iterator[Problem]:
     """One combination. chosen: by parameter, the position of its value in the grid."""
     values = {key: asked.grid[key][position] for key, position in chosen.items()}
-    label = " ".join([asked.shown, *(f"{key}={_written(value)}" for key, value in values.items())])
+    label = " ".join([asked.shown, *(f"{key}={as_written(value)}" for key, value in values.items())])
     if label in built:
         text = f'found "{label}" again; give each of several policies of one name a `label` of its own'
         yield Problem(loc=("grid",) if values else ("label" if asked.label else "name",), text=text)
@@ -66,9 +66,3 @@ def _add(
             position = chosen.get(str(key))
             loc = problem.loc[1:] if position is None else ("grid", key, position, *further)
             yield Problem(loc=loc, text=problem.text)
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value.text if isinstance(value, WrittenFloat) else str(value)

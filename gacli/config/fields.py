@@ -13,7 +13,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from gacli.config import quantities as q
-from gacli.config.document import WrittenFloat
+from gacli.config.document import as_written
 from gacli.config.quantities import Unexpected
 
 JsonSchema = Mapping[str, object]
@@ -114,12 +114,8 @@ def text(pattern: str, expected: str) -> Parsed:
 
 
 def _env_value(value: object) -> str:
-    if isinstance(value, WrittenFloat):
-        return value.text
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, (int, float)) or (isinstance(value, str) and "\0" not in value):
-        return str(value)
+        return as_written(value)
     raise Unexpected(value, 'text, a number, true or false (write "" for an empty value)')
 
 

@@ -88,17 +88,14 @@ class ActionEmissions:
         self.leave_g = np.moveaxis(leave_g, 0, 1)[:, :, :, None] + apart(len(self._sites))
         lag_s = times.boot_s + times.downtime_s
         self.move_ends = self._ends(lag_s)
-        self.move_g = self._idled_g(lag_s) + self._trained_g(lag_s, times.boot_s, self.move_ends)
+        self.move_g = self._begun_g(lag_s, times.boot_s, self.move_ends)
         self.move_g[self.work_s[:-1, None, :] <= times.boot_s[:, None]] = FORBIDDEN_G
-        self.move_g += _forbidden(self.move_ends)
 
     def _count_pauses(self, task: Task, lost_s: Floats) -> None:
         times, none_s = self._times, np.zeros(len(self._sites))
         self.elsewhere_ends, self.resume_ends = self._ends(times.resume_elsewhere_s), self._ends(times.resume_s)
-        self.elsewhere_g = self._idled_g(times.resume_elsewhere_s) + _forbidden(self.elsewhere_ends)
-        self.elsewhere_g = self.elsewhere_g + self._trained_g(times.resume_elsewhere_s, none_s, self.elsewhere_ends)
-        self.resume_g = self._idled_g(times.resume_s) + _forbidden(self.resume_ends)
-        self.resume_g = self.resume_g + self._trained_g(times.resume_s, none_s, self.resume_ends)
+        self.elsewhere_g = self._begun_g(times.resume_elsewhere_s, none_s, self.elsewhere_ends)
+        self.resume_g = self._begun_g(times.resume_s, none_s, self.resume_ends)
 
         # How long a paused job can wait until there is just time to resume it, in whole polls.
         left_s = lost_s[-1] - lost_s - times.resume_s[:, None]
@@ -108,7 +105,7 @@ class ActionEmissions:
         self.wait_g = np.diff(at_edges, axis=1).T[:, :, None]
         self.pause_ends = self._ends(none_s + times.save_s)
         saved_s = self._begin_s + none_s + times.save_s
-        pause_g = self._busy.of(self._sites, saved_s) - self._busy.of_all(self._begin_s)[:, :, 0].T
+        pause_g = self._busy.of(self._sites, saved_s) - self._busy.of(self._sites, self._begin_s)
         pause_g += self._paused.of(self._sites, self._edges_s[self.pause_ends.edge])
         pause_g -= self._paused.of(self._sites, saved_s)
         self.pause_g = pause_g[:, :, None] + _forbidden(self.pause_ends)
@@ -122,11 +119,12 @@ class ActionEmissions:
         edge = np.maximum(edge, np.arange(slots)[:, None] + 1)
         return Ends(edge=np.minimum(edge, slots), beyond=edge > slots)
 
-    def _idled_g(self, lag_s: Floats) -> Floats:
-        """Of a machine that idles from the slot's beginning on, [slot, site, 1]."""
-        idled_g = self._idle.of(self._sites, self._begin_s + lag_s) - self._idle.of_all(self._begin_s)[:, :, 0].T
-        result: Floats = idled_g[:, :, None]
-        return result
+    def _begun_g(self, lag_s: Floats, done_s: Floats, ends: Ends) -> Floats:
+        """Of a machine that idles for `lag_s` from the slot's beginning on and then trains; see `_trained_g`."""
+        idled_g = self._idle.of(self._sites, self._begin_s + lag_s) - self._idle.of(self._sites, self._begin_s)
+        begun_g = self._trained_g(lag_s, done_s, ends)
+        begun_g += idled_g[:, :, None] + _forbidden(ends)
+        return begun_g
 
     def _trained_g(self, lag_s: Floats, done_s: Floats, ends: Ends) -> Floats:
         """Of training from `lag_s` after the slot's beginning until an action's end or the work's, [slot, site, level].

@@ -89,6 +89,11 @@ class Study:
     rows: tuple[Row, ...]
     references: tuple[Reference, ...]
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound."""
+        return any(reference.name == BOUND for reference in self.references)
+
 
 def study_of(experiment: Experiment, results: Iterable[UnitResult]) -> Study:
     """results: of all units of the experiment, in any order."""

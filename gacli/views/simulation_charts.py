@@ -56,7 +56,7 @@ def draw_policies(study: Study, theme: Theme) -> Figure:
         dress(axes, theme, "")
         axes.grid(visible=False, axis="y")
         axes.set_title(job, loc="left", fontsize=9.5, color=theme.ink, parse_math=False)
-    dashed = "; dashed: the bound" if any(reference.name == BOUND for reference in study.references) else ""
+    dashed = "; dashed: the bound" if study.bounded else ""
     label = f"saved, % of {BASELINE}; lines: 5–95 % of the starts{dashed}"
     panels[-1][0].set_xlabel(label, fontsize=8.5, color=theme.ink)
     return made

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gacli.config.experiment_checks import BASELINE
-from gacli.sweep.study import BOUND, Reference, Row, Spread, Study
+from gacli.sweep.study import Reference, Row, Spread, Study
 from gacli.views import formatting as fmt
 from gacli.views.carbon_output import kind_words
 from gacli.views.section import columns
@@ -26,7 +26,7 @@ _WIDE = 100
 def study_table(study: Study, width: int) -> RenderableType:
     """One table a kind of job, the policies in the file's order, what hindsight says of them below. width: columns."""
     wide = width >= _WIDE
-    bounded = any(reference.name == BOUND for reference in study.references)
+    bounded = study.bounded
     parts: list[RenderableType] = [Text(_title(study), style="bold")]
     for job in dict.fromkeys(row.job for row in study.rows):
         rows = [row for row in study.rows if row.job == job]

@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 from support.set_clock import SetClock
 
-from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.energy_charts import COUNTRIES, EnergyChartsSource
 from gacli.carbon.fake.energy_charts import FakeEnergyCharts
 from gacli.carbon.fake.server import Fault, Reply
@@ -43,11 +42,6 @@ def server(clock: SetClock) -> Iterator[FakeEnergyCharts]:
     countries = ("de", "fr", "at", "nl")
     with FakeEnergyCharts(epoch_s=clock, measured=measured, forecast=forecast, countries=countries) as fake:
         yield fake
-
-
-@pytest.fixture
-def fetcher(clock: SetClock) -> Fetcher:
-    return Fetcher(MemoryAnswers(), epoch_s=clock, timeout_s=1.0, deadline_s=1.5)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 from support.set_clock import SetClock
 
-from gacli.carbon.answers import MemoryAnswers
 from gacli.carbon.fake.neso import FakeNeso
 from gacli.carbon.fake.server import Fault, Reply
 from gacli.carbon.http import Fetcher
@@ -45,11 +44,6 @@ def clock() -> SetClock:
 def server(clock: SetClock) -> Iterator[FakeNeso]:
     with FakeNeso(epoch_s=clock, forecast=forecast, actual=actual, regional=regional) as fake:
         yield fake
-
-
-@pytest.fixture
-def fetcher(clock: SetClock) -> Fetcher:
-    return Fetcher(MemoryAnswers(), epoch_s=clock, timeout_s=1.0, deadline_s=1.5)
 
 
 @pytest.fixture
